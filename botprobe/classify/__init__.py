@@ -1,0 +1,1 @@
+"""From facts to verdicts: pure rules over what was measured."""

@@ -1,0 +1,34 @@
+"""All errors that botprobe raises on purpose, in one tree."""
+
+
+class BotprobeError(Exception):
+    """Something that botprobe cannot do; the text is one line, fit to be shown."""
+
+
+class ConfigError(BotprobeError):
+    """A setting is missing, unknown or out of range."""
+
+
+class InputError(BotprobeError):
+    """A file, mailbox or argument given by the operator cannot be read."""
+
+
+class StoreError(BotprobeError):
+    """The case store cannot be opened, read or written."""
+
+
+class ProbeUnavailable(BotprobeError):  # noqa: N818  # says a state of ours, not a fault of the host
+    """We cannot measure: a tool, a privilege or a way out is missing."""
+
+
+class RefusedByScope(BotprobeError):  # noqa: N818  # a decision, not a fault
+    """The safety rules forbid any packet to this address."""
+
+
+class ParseError(BotprobeError):
+    """Bytes from outside do not have the form that their protocol demands."""
+
+    def __init__(self, message: str, raw: bytes) -> None:
+        super().__init__(message)
+        self.raw = raw
+        """What could not be read, as it came."""

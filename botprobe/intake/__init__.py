@@ -1,0 +1,1 @@
+"""Reading mail: header blocks, Received fields, and what of them can be believed."""

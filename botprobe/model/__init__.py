@@ -1,0 +1,1 @@
+"""The values that flow through botprobe: frozen, typed, free of I/O."""

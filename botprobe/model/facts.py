@@ -1,0 +1,18 @@
+"""All that was measured about one target, one field per probe."""
+
+from dataclasses import dataclass
+
+from botprobe.model.outcome import NotMeasured, Outcome
+from botprobe.model.results import DnsResult, OsResult, PingResult, SmtpResult
+
+NOT_ASKED = NotMeasured("not asked")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """The outcomes of all probes; what was not asked is not measured."""
+
+    ping: Outcome[PingResult] = NOT_ASKED
+    os: Outcome[OsResult] = NOT_ASKED
+    smtp: Outcome[SmtpResult] = NOT_ASKED
+    dns: Outcome[DnsResult] = NOT_ASKED

@@ -1,0 +1,123 @@
+"""What each probe saw, in the host's own words; meaning is derived in ``classify``."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PortState(StrEnum):
+    """State of a TCP port as nmap's reference guide defines it."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    FILTERED = "filtered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PingResult:
+    """Answers to ICMP echo requests (RFC 792, RFC 4443)."""
+
+    sent: int
+    received: int
+    rtt_ms: float | None = None
+    """The shortest round trip in milliseconds, None if nothing came back."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether any echo reply came back."""
+        return self.received > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OsClass:
+    """One ``osclass`` of nmap: a class of systems that an osmatch belongs to."""
+
+    vendor: str
+    family: str
+    generation: str | None = None
+    type: str | None = None
+    accuracy: int
+    """Per cent."""
+    cpe: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OsMatch:
+    """One ``osmatch`` of nmap: a fingerprint of its database that looks like the host."""
+
+    name: str
+    accuracy: int
+    """Per cent; 100 is a perfect match."""
+    classes: tuple[OsClass, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OsResult:
+    """What nmap made of the host's TCP/IP stack, best match first."""
+
+    matches: tuple[OsMatch, ...] = ()
+    ports: tuple[tuple[int, PortState], ...] = ()
+    """The TCP ports that were asked, in rising order."""
+    fingerprint: str | None = None
+    """nmap's subject fingerprint where it gave one."""
+    distance: int | None = None
+    """Network distance in hops."""
+    timed_out: bool = False
+    """nmap gave up on the host before it was done."""
+    nmap_version: str = ""
+
+    @property
+    def open_ports(self) -> tuple[int, ...]:
+        """The ports that took a connection."""
+        return tuple(port for port, state in self.ports if state is PortState.OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An SMTP reply (RFC 5321, section 4.2): a code and its lines of text."""
+
+    code: int
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmtpResult:
+    """One polite session on port 25: greeting, EHLO, QUIT."""
+
+    port: PortState
+    greeting: Reply | None = None
+    ehlo: Reply | None = None
+    greeting_seconds: float | None = None
+    """From the open connection to the whole greeting."""
+    broke: str | None = None
+    """How the session ended early, None if it came to its QUIT."""
+
+    @property
+    def speaks_smtp(self) -> bool:
+        """Whether it greeted with an SMTP reply, be it a refusal."""
+        return self.greeting is not None
+
+    @property
+    def takes_mail(self) -> bool:
+        """Whether it greeted with 220 and accepted our EHLO."""
+        accepted = self.ehlo is not None and self.ehlo.code == 250
+        return accepted and self.greeting is not None and self.greeting.code == 220
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PtrName:
+    """A name from the PTR record of an address, and what the name itself says."""
+
+    name: str
+    confirmed: bool
+    """Forward-confirmed: the name resolves back to the address."""
+    mx: tuple[str, ...] = ()
+    """Mail exchangers of the name, or of the domain above it, best first."""
+    mx_points_here: bool = False
+    """Whether one of these exchangers resolves to the address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsResult:
+    """What the DNS says about an address; no names means that it has no PTR record."""
+
+    names: tuple[PtrName, ...] = ()

@@ -1,0 +1,1 @@
+"""Probes: active questions to one host, each bounded in time, bytes and packets."""

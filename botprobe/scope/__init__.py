@@ -1,0 +1,1 @@
+"""Who may be probed, and how often."""
