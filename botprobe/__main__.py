@@ -1,0 +1,5 @@
+"""``python -m botprobe``."""
+
+from botprobe.cli.app import main
+
+main()

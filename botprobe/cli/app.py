@@ -1,0 +1,69 @@
+"""The command line: which commands there are, and how each error ends."""
+
+import os
+import sys
+
+import typer
+
+from botprobe import __version__
+from botprobe.cli.doctor import doctor
+from botprobe.cli.exitcodes import ExitCode
+from botprobe.cli.headers import headers
+from botprobe.cli.host import host
+from botprobe.cli.probe import probe
+from botprobe.cli.scan import scan
+from botprobe.errors import BotprobeError, ConfigError, RefusedByScope
+from botprobe.model.text import visible
+
+app = typer.Typer(
+    name="botprobe",
+    help="Read the way of a spam mail, ask each host on it what it is, say which are bots.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (scan, headers, probe, host, doctor):
+    app.command()(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"botprobe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    try:
+        app()
+    except BotprobeError as error:
+        print(f"botprobe: {visible(str(error))}", file=sys.stderr)
+        sys.exit(_exit_code(error))
+    except KeyboardInterrupt:
+        print("botprobe: interrupted", file=sys.stderr)
+        sys.exit(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output left; flushing at exit must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.FAILURE)
+
+
+def _exit_code(error: BotprobeError) -> ExitCode:
+    match error:
+        case ConfigError():
+            return ExitCode.CONFIG
+        case RefusedByScope():
+            return ExitCode.REFUSED
+        case _:
+            return ExitCode.FAILURE

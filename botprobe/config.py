@@ -1,0 +1,222 @@
+"""Settings: a TOML file, then the environment, then the command line, each over the one before.
+
+An unknown key is an error that names its path, so that a typing error never silently opens
+what was meant to be closed. Environment variables are called ``BOTPROBE_SECTION_KEY``.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from botprobe.errors import ConfigError
+from botprobe.model.mail import IpAddress
+
+IpNetwork = IPv4Network | IPv6Network
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the configuration file."""
+
+
+class TrustTable(Table, frozen=True):
+    """Who writes no forgeries, in SpamAssassin's words; a leading ``!`` excludes."""
+
+    trusted_networks: tuple[str, ...] = ()
+    internal_networks: tuple[str, ...] = ()
+    msa_networks: tuple[str, ...] = ()
+    own_hosts: tuple[str, ...] = ()
+
+
+class ScopeTable(Table, frozen=True):
+    """Who may be probed, and how often."""
+
+    hops: str = "all"
+    """``boundary``, ``all`` (boundary and claimed) or ``all,forged``."""
+    allow: tuple[str, ...] = ()
+    own_networks: tuple[str, ...] = ()
+    optout: str | None = None
+    max_targets_per_mail: int = 4
+    cooldown_hours: float = 24
+    max_probes_per_network_per_day: int = 32
+    """Per /24 of IPv4 or /48 of IPv6."""
+    max_probes_per_hour: int = 2_000
+    max_probes_per_day: int = 20_000
+    concurrency: int = 200
+    """Addresses that are investigated at the same time."""
+
+
+class SmtpTable(Table, frozen=True):
+    """The SMTP session on port 25."""
+
+    helo_name: str | None = None
+    """The name that our EHLO gives; without it the machine's own full name."""
+    connect_timeout: float = 10
+    session_timeout: float = 75
+    """Seconds for a whole session; a greeting may take 60 of them."""
+
+
+class CanaryTable(Table, frozen=True):
+    """Hosts that are known to answer on port 25: they prove that our way out is open."""
+
+    hosts: tuple[str, ...] = ()
+    """Addresses; several, of several operators."""
+    every_seconds: float = 300
+
+
+class DnsTable(Table, frozen=True):
+    """The resolver."""
+
+    nameservers: tuple[str, ...] = ()
+    """Addresses; without any, those of the system."""
+    timeout: float = 5
+
+
+class NmapTable(Table, frozen=True):
+    """OS detection."""
+
+    program: str = "nmap"
+    host_timeout: float = 60
+
+
+class StoreTable(Table, frozen=True):
+    """Where cases are kept."""
+
+    path: str | None = None
+
+
+class LogTable(Table, frozen=True):
+    """The timestamped log of each address."""
+
+    directory: str | None = None
+
+
+class Settings(Table, frozen=True):
+    """All settings, each table with its defaults."""
+
+    trust: TrustTable = TrustTable()
+    scope: ScopeTable = ScopeTable()
+    smtp: SmtpTable = SmtpTable()
+    canary: CanaryTable = CanaryTable()
+    dns: DnsTable = DnsTable()
+    nmap: NmapTable = NmapTable()
+    store: StoreTable = StoreTable()
+    log: LogTable = LogTable()
+
+
+def load_settings(
+    file: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Mapping[str, Any]]
+) -> Settings:
+    """Read the settings.
+
+    Args:
+        file: the configuration file; None takes ``BOTPROBE_CONFIG``, the user's or the system's.
+        environ: the environment.
+        overrides: what the command line said, by table and key.
+
+    Raises:
+        ConfigError: the file cannot be read, or a setting is unknown or wrong.
+    """
+    path = file or _default_file(environ)
+    tables: dict[str, dict[str, Any]] = {}
+    for layer in (_read_file(path) if path else {}, _from_environment(environ), overrides):
+        for name, table in layer.items():
+            if not isinstance(table, Mapping):
+                raise ConfigError(f"{path}: {name!r} is not a table of settings")
+            tables.setdefault(name, {}).update(table)
+    try:
+        settings = msgspec.convert(tables, Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path or 'settings'}: {error}") from error
+    _check(settings)
+    return settings
+
+
+def networks(texts: tuple[str, ...], key: str) -> tuple[IpNetwork, ...]:
+    """Read a list of networks of the setting ``key``.
+
+    Raises:
+        ConfigError: one of them is not a network.
+    """
+    try:
+        return tuple(ip_network(text, strict=False) for text in texts)
+    except ValueError as error:
+        raise ConfigError(f"{key}: {error}") from error
+
+
+def addresses(texts: tuple[str, ...], key: str) -> tuple[IpAddress, ...]:
+    """Read a list of addresses of the setting ``key``.
+
+    Raises:
+        ConfigError: one of them is not an address.
+    """
+    try:
+        return tuple(_address(text) for text in texts)
+    except ValueError as error:
+        raise ConfigError(f"{key}: {error}") from error
+
+
+def state_directory(environ: Mapping[str, str]) -> Path:
+    """Return where botprobe keeps its state (XDG base directory specification)."""
+    base = environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
+    return Path(base) / "botprobe"
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    return ip_address(text.strip("[]"))
+
+
+def _check(settings: Settings) -> None:
+    scope = settings.scope
+    if scope.hops not in {"boundary", "all", "all,forged"}:
+        raise ConfigError(f"scope.hops: {scope.hops!r} is not one of boundary, all, all,forged")
+    networks(scope.allow, "scope.allow")
+    networks(scope.own_networks, "scope.own_networks")
+    addresses(settings.canary.hosts, "canary.hosts")
+    addresses(settings.dns.nameservers, "dns.nameservers")
+    for name, table in (("scope", scope), ("smtp", settings.smtp), ("dns", settings.dns)):
+        for key in table.__struct_fields__:
+            value = getattr(table, key)
+            if isinstance(value, (int, float)) and value < 0:
+                raise ConfigError(f"{name}.{key}: must not be negative")
+
+
+def _default_file(environ: Mapping[str, str]) -> Path | None:
+    named = environ.get("BOTPROBE_CONFIG")
+    if named:
+        return Path(named)
+    home = environ.get("XDG_CONFIG_HOME") or str(Path("~/.config").expanduser())
+    candidates = (Path(home) / "botprobe" / "botprobe.toml", Path("/etc/botprobe.toml"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    tables: dict[str, dict[str, Any]] = {}
+    for variable, text in environ.items():
+        if not variable.startswith("BOTPROBE_") or variable == "BOTPROBE_CONFIG":
+            continue
+        section, _, key = variable.removeprefix("BOTPROBE_").lower().partition("_")
+        if section in Settings.__struct_fields__:
+            tables.setdefault(section, {})[key] = _toml_value(text)
+    return tables
+
+
+def _toml_value(text: str) -> Any:
+    """Read a value as TOML would; a bare word is a string."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,100 @@
+"""One line of plain English for each outcome, the same in host logs, on screen and in reports.
+
+Everything that a host said is made visible first: it may hold escape sequences.
+"""
+
+from botprobe.classify.oscatalog import OsRole, read_os
+from botprobe.model.outcome import Measured, NotMeasured, Outcome
+from botprobe.model.results import (
+    DnsResult,
+    OsResult,
+    PingResult,
+    PortState,
+    PtrName,
+    Reply,
+    SmtpResult,
+)
+from botprobe.model.text import visible
+
+# A line of a report, not a dump: the whole reply stands in the JSON beside it.
+MAX_REPLY_TEXT = 160
+
+
+def ping_line(outcome: Outcome[PingResult]) -> str:
+    """Say whether the host answered echo requests."""
+    match outcome:
+        case NotMeasured(reason):
+            return f"not measured: {visible(reason)}"
+        case Measured(result) if result.alive:
+            rtt = "" if result.rtt_ms is None else f", {result.rtt_ms:.1f} ms"
+            return f"alive, {result.received} of {result.sent} replies{rtt}"
+        case Measured(result):
+            return f"silent, {result.sent} requests"
+
+
+def os_line(outcome: Outcome[OsResult]) -> str:
+    """Say what nmap took the host for, and what that means."""
+    match outcome:
+        case NotMeasured(reason):
+            return f"not measured: {visible(reason)}"
+        case Measured(result):
+            reading = read_os(result)
+            if not result.matches:
+                return "no match" + (" (timed out)" if result.timed_out else "")
+            role = "" if reading.role is OsRole.OTHER else f", {reading.role}"
+            return f"{visible(reading.name or '?')} ({reading.accuracy} %{role})"
+
+
+def ports_line(outcome: Outcome[OsResult]) -> str:
+    """List the asked ports by their state."""
+    match outcome:
+        case Measured(result) if result.ports:
+            return "; ".join(
+                f"{state} " + " ".join(str(port) for port, seen in result.ports if seen is state)
+                for state in PortState
+                if any(seen is state for _, seen in result.ports)
+            )
+        case _:
+            return "none asked"
+
+
+def smtp_line(outcome: Outcome[SmtpResult]) -> str:
+    """Say what port 25 did."""
+    match outcome:
+        case NotMeasured(reason):
+            return f"not measured: {visible(reason)}"
+        case Measured(SmtpResult(port=PortState.OPEN) as result):
+            said = [f"port 25 open, {_greeting(result)}"]
+            if result.ehlo is not None:
+                said.append(f"EHLO answered {result.ehlo.code}")
+            if result.broke is not None:
+                said.append(visible(result.broke))
+            return "; ".join(said)
+        case Measured(result):
+            return f"port 25 {result.port}"
+
+
+def dns_line(outcome: Outcome[DnsResult]) -> str:
+    """Say which names the address has and what they are worth."""
+    match outcome:
+        case NotMeasured(reason):
+            return f"not measured: {visible(reason)}"
+        case Measured(result) if result.names:
+            return "; ".join(_name(name) for name in result.names)
+        case Measured():
+            return "no PTR record"
+
+
+def _greeting(result: SmtpResult) -> str:
+    return "no greeting" if result.greeting is None else f"greets {_reply(result.greeting)}"
+
+
+def _reply(reply: Reply) -> str:
+    text = visible(" / ".join(reply.lines))
+    return f"{reply.code} {text[:MAX_REPLY_TEXT]}" + ("…" if len(text) > MAX_REPLY_TEXT else "")
+
+
+def _name(name: PtrName) -> str:
+    confirmed = "forward-confirmed" if name.confirmed else "not confirmed"
+    mx = ", an MX points here" if name.mx_points_here else ""
+    return f"{visible(name.name)} ({confirmed}{mx})"

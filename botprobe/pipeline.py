@@ -1,0 +1,199 @@
+"""From hops to targets, from a target to its case: what is asked, of whom, and in which order."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
+
+from botprobe.classify.classifier import not_probed
+from botprobe.model.facts import Facts
+from botprobe.model.mail import Hop, IpAddress, Mail, Trust
+from botprobe.model.outcome import Outcome
+from botprobe.model.results import DnsResult, OsResult, PingResult, SmtpResult
+from botprobe.model.target import Sighting, Target
+from botprobe.model.verdict import Case, Verdict
+from botprobe.probes.base import Probe, measure
+from botprobe.scope.addresses import Scope, unmapped
+from botprobe.scope.budget import Budget
+from botprobe.store.base import CaseStore
+
+R = TypeVar("R")
+
+Judge = Callable[[Facts, Target, float | None], Verdict]
+
+# The trust of hops that each choice of `scope.hops` probes, most trusted first.
+HOPS_CHOICES: dict[str, tuple[Trust, ...]] = {
+    "boundary": (Trust.BOUNDARY,),
+    "all": (Trust.BOUNDARY, Trust.CLAIMED, Trust.SYNTHETIC),
+    "all,forged": (Trust.BOUNDARY, Trust.CLAIMED, Trust.SYNTHETIC, Trust.FORGED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An address that mails named, and why it is not asked, if so."""
+
+    target: Target
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probes:
+    """The questions of this version, one probe for each field of Facts."""
+
+    ping: Probe[PingResult]
+    os: Probe[OsResult]
+    smtp: Probe[SmtpResult]
+    dns: Probe[DnsResult]
+
+
+class Watcher(Protocol):
+    """Someone who looks on while targets are investigated."""
+
+    def started(self, target: Target) -> None:
+        """Tell that the first packet to a target is due."""
+        ...
+
+    def measured(self, target: Target, probe: str, outcome: Outcome[Any]) -> None:
+        """Tell that one probe has ended."""
+        ...
+
+    def finished(self, case: Case) -> None:
+        """Tell that a verdict was reached, or a target refused."""
+        ...
+
+
+def candidates(mails: Iterable[Mail], choice: str, max_per_mail: int) -> tuple[Candidate, ...]:
+    """Collect the addresses of all mails, each once, with every hop that named it.
+
+    Args:
+        mails: the mails, in any order.
+        choice: a key of HOPS_CHOICES.
+        max_per_mail: how many addresses one mail may cause to be probed.
+
+    Returns:
+        The addresses in the order of their first mention; one that any mail may have probed
+        is not refused.
+    """
+    found: dict[IpAddress, Candidate] = {}
+    for mail in mails:
+        for address, hop, refused in _ranked(mail, HOPS_CHOICES[choice], max_per_mail):
+            known = found.get(address, Candidate(Target(address), refused))
+            found[address] = Candidate(
+                Target(address, (*known.target.sightings, _sighting(mail, hop))),
+                refused and known.refused,  # one mail's permission is enough
+            )
+    return tuple(found.values())
+
+
+def _ranked(
+    mail: Mail, asked: Sequence[Trust], max_per_mail: int
+) -> Iterator[tuple[IpAddress, Hop, str | None]]:
+    """Yield the outside hops of a mail, most trusted first, each with why it is not probed."""
+    order = HOPS_CHOICES["all,forged"]
+    outside = [hop for hop in mail.hops if hop.ip is not None and hop.trust in order]
+    outside.sort(key=lambda hop: order.index(hop.trust or Trust.FORGED))
+    taken: set[IpAddress] = set()
+    for hop in outside:
+        if hop.ip is None:
+            continue
+        address, refused = unmapped(hop.ip), None
+        if hop.trust not in asked:
+            refused = f"the hop is {hop.trust}"
+        elif address not in taken and len(taken) >= max_per_mail:
+            refused = f"the mail already caused {max_per_mail} probes"
+        else:
+            taken.add(address)
+        yield address, hop, refused
+
+
+def _sighting(mail: Mail, hop: Hop) -> Sighting:
+    return Sighting(
+        file=mail.file,
+        message_id=mail.message_id,
+        sender=mail.sender,
+        recipients=mail.recipients,
+        hop=hop.index,
+        trust=hop.trust or Trust.CLAIMED,
+        helo=hop.helo,
+        at=hop.at,
+        delivered_at=mail.delivered_at,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """Investigates targets with the parts that wiring chose."""
+
+    probes: Probes
+    scope: Scope
+    budget: Budget
+    store: CaseStore
+    judge: Judge
+    watcher: Watcher
+    fresh: bool = False
+    """Probe again whoever is still in the cool-down: an operator asked for it by name."""
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+    async def investigate(self, candidate: Candidate) -> Case:
+        """Probe and judge one candidate, or say why it is not probed."""
+        target, refused = candidate.target, candidate.refused
+        refused = refused or self.scope.refusal(target.address)
+        if refused is None:
+            refused = self.budget.take(target.address, self.now(), fresh=self.fresh)
+        if refused is None:
+            case = await self._probe(target)
+        else:
+            case = await self._refused(target, refused)
+        self.watcher.finished(case)
+        return case
+
+    async def _probe(self, target: Target) -> Case:
+        started, clock = self.now(), time.monotonic()
+        lag = _lag_seconds(target, started)
+        self.watcher.started(target)
+        async with asyncio.TaskGroup() as group:
+            ping = group.create_task(self._ask(target, "ping", self.probes.ping))
+            os = group.create_task(self._ask(target, "os", self.probes.os))
+            smtp = group.create_task(self._ask(target, "smtp", self.probes.smtp))
+            dns = group.create_task(self._ask(target, "dns", self.probes.dns))
+        facts = Facts(ping=ping.result(), os=os.result(), smtp=smtp.result(), dns=dns.result())
+        return Case(
+            target=target,
+            started=started,
+            seconds=time.monotonic() - clock,
+            lag_seconds=lag,
+            facts=facts,
+            verdict=self.judge(facts, target, lag),
+        )
+
+    async def _ask(self, target: Target, name: str, probe: Probe[R]) -> Outcome[R]:
+        outcome = await measure(probe, target)
+        self.watcher.measured(target, name, outcome)
+        return outcome
+
+    async def _refused(self, target: Target, reason: str) -> Case:
+        """Return what is already known of a host in its cool-down, else an empty case."""
+        if self.budget.cooling_since(target.address, self.now()) is not None:
+            for known in await self.store.cases(target.address):
+                if known.refused is None:
+                    return replace(known, target=target, refused=reason)
+        return Case(
+            target=target,
+            started=self.now(),
+            seconds=0,
+            refused=reason,
+            facts=Facts(),
+            verdict=not_probed(reason),
+        )
+
+
+def _lag_seconds(target: Target, started: datetime) -> float | None:
+    """Return the seconds since the newest delivery; a date of the future tells nothing."""
+    delivered = [sighting.delivered_at for sighting in target.sightings if sighting.delivered_at]
+    if not delivered:
+        return None
+    lag = (started - max(delivered)).total_seconds()
+    return lag if lag >= 0 else None

@@ -1,0 +1,114 @@
+"""Who must never be probed: special-purpose addresses, own networks, and who opted out.
+
+The table is our own because ``ipaddress.is_global`` calls several of these public: multicast,
+6to4 and NAT64 forms of private addresses, 192.88.99.0/24, 3fff::/20 (Python 3.11).
+Sources: the IANA special-purpose address registries for IPv4 and IPv6 (RFC 6890 and its updates),
+the IANA multicast registries, RFC 4291 for the forms that embed an IPv4 address.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
+
+from botprobe.errors import RefusedByScope
+from botprobe.model.mail import IpAddress
+
+IpNetwork = IPv4Network | IPv6Network
+
+SPECIAL_PURPOSE: tuple[tuple[str, str], ...] = (
+    ("0.0.0.0/8", "this network, RFC 791"),
+    ("10.0.0.0/8", "private use, RFC 1918"),
+    ("100.64.0.0/10", "shared address space of carrier NAT, RFC 6598"),
+    ("127.0.0.0/8", "loopback, RFC 1122"),
+    ("169.254.0.0/16", "link local and cloud metadata, RFC 3927"),
+    ("172.16.0.0/12", "private use, RFC 1918"),
+    ("192.0.0.0/24", "IETF protocol assignments, RFC 6890"),
+    ("192.0.2.0/24", "documentation, RFC 5737"),
+    ("192.31.196.0/24", "AS112, RFC 7535"),
+    ("192.52.193.0/24", "AMT relays, RFC 7450"),
+    ("192.88.99.0/24", "6to4 relay anycast, RFC 7526"),
+    ("192.168.0.0/16", "private use, RFC 1918"),
+    ("192.175.48.0/24", "AS112, RFC 7534"),
+    ("198.18.0.0/15", "benchmarking, RFC 2544"),
+    ("198.51.100.0/24", "documentation, RFC 5737"),
+    ("203.0.113.0/24", "documentation, RFC 5737"),
+    ("224.0.0.0/4", "multicast, RFC 5771"),
+    ("240.0.0.0/4", "reserved and broadcast, RFC 1112 and RFC 919"),
+    ("::/96", "unspecified, loopback and IPv4-compatible, RFC 4291"),
+    ("::ffff:0:0/96", "IPv4-mapped, RFC 4291"),
+    ("64:ff9b::/96", "NAT64, RFC 6052"),
+    ("64:ff9b:1::/48", "local NAT64, RFC 8215"),
+    ("100::/64", "discard only, RFC 6666"),
+    ("100:0:0:1::/64", "dummy prefix, RFC 9780"),
+    ("2001::/23", "IETF protocol assignments with Teredo and ORCHID, RFC 2928"),
+    ("2001:db8::/32", "documentation, RFC 3849"),
+    ("2002::/16", "6to4, RFC 3056"),
+    ("2620:4f:8000::/48", "AS112, RFC 7534"),
+    ("3fff::/20", "documentation, RFC 9637"),
+    ("5f00::/16", "segment routing, RFC 9602"),
+    ("fc00::/7", "unique local and cloud metadata, RFC 4193"),
+    ("fe80::/10", "link local, RFC 4291"),
+    ("fec0::/10", "site local, RFC 3879"),
+    ("ff00::/8", "multicast, RFC 4291"),
+)
+
+# RFC 4291 section 2.4 and the IANA IPv6 address space registry: all that was ever allocated.
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+_SPECIAL = tuple((ip_network(network), meaning) for network, meaning in SPECIAL_PURPOSE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Decides whether any packet may be sent to an address."""
+
+    allow: tuple[IpNetwork, ...] = ()
+    """Special-purpose ranges that a laboratory or an intranet opens."""
+    own_networks: tuple[IpNetwork, ...] = ()
+    """Networks of the operator; never opened by ``allow``."""
+    opted_out: tuple[IpNetwork, ...] = ()
+    """Who asked not to be probed; never opened by ``allow``."""
+
+    def refusal(self, address: IpAddress) -> str | None:
+        """Say why ``address`` must not be probed, or None if it may be."""
+        address = unmapped(address)
+        if _covering(address, self.opted_out) is not None:
+            return "opted out"
+        if _covering(address, self.own_networks) is not None:
+            return "own network"
+        if _covering(address, self.allow) is not None:
+            return None
+        return special_purpose(address)
+
+    def require(self, address: IpAddress) -> None:
+        """Return if ``address`` may be probed.
+
+        Raises:
+            RefusedByScope: it must not be; the text says why.
+        """
+        reason = self.refusal(address)
+        if reason is not None:
+            raise RefusedByScope(f"refused: {reason}")
+
+
+def special_purpose(address: IpAddress) -> str | None:
+    """Name the special purpose of an address, None for an ordinary public one."""
+    address = unmapped(address)
+    for network, meaning in _SPECIAL:
+        if address in network:
+            return meaning
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
+        return "not allocated, RFC 4291"
+    return None
+
+
+def unmapped(address: IpAddress) -> IpAddress:
+    """Return the IPv4 address inside an IPv4-mapped one, any other as it is, without a zone."""
+    if not isinstance(address, IPv6Address):
+        return address
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return IPv6Address(int(address)) if address.scope_id else address
+
+
+def _covering(address: IpAddress, networks: Iterable[IpNetwork]) -> IpNetwork | None:
+    return next((network for network in networks if address in network), None)

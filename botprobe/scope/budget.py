@@ -1,0 +1,88 @@
+"""How often we may probe: cool-down per address, caps per network, hour and day.
+
+Whoever writes the headers writes our list of targets, so the caps also protect a third party
+whose network a campaign claims as its origin.
+"""
+
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from ipaddress import ip_network
+
+from botprobe.model.mail import IpAddress
+from botprobe.scope.addresses import IpNetwork, unmapped
+
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The caps; each counts investigations, not packets."""
+
+    cooldown: timedelta = timedelta(hours=24)
+    per_network_per_day: int = 32
+    per_hour: int = 2_000
+    per_day: int = 20_000
+
+
+@dataclass(slots=True)
+class Budget:
+    """What was probed lately, and so what may still be probed."""
+
+    limits: Limits
+    _last: dict[IpAddress, datetime] = field(default_factory=dict)
+    _all: list[datetime] = field(default_factory=list)
+    _networks: dict[IpNetwork, list[datetime]] = field(default_factory=lambda: defaultdict(list))
+
+    def remember(self, probed: Iterable[tuple[IpAddress, datetime]]) -> None:
+        """Count investigations of the past; times are aware UTC."""
+        for address, moment in probed:
+            self._note(unmapped(address), moment)
+
+    def take(self, address: IpAddress, now: datetime, *, fresh: bool = False) -> str | None:
+        """Spend one investigation of ``address``, or say why there is none left.
+
+        Args:
+            address: who is to be probed.
+            now: the time, aware UTC.
+            fresh: do not wait for the end of the cool-down; all other caps hold.
+        """
+        address = unmapped(address)
+        reason = self._spent(address, now)
+        last = self.cooling_since(address, now)
+        if last is not None and not fresh:
+            reason = f"cool-down: probed at {last:%Y-%m-%d %H:%M:%S}Z"
+        if reason is None:
+            self._note(address, now)
+        return reason
+
+    def cooling_since(self, address: IpAddress, now: datetime) -> datetime | None:
+        """Return when ``address`` was last probed, if that is within the cool-down."""
+        last = self._last.get(unmapped(address))
+        return last if last is not None and now - last < self.limits.cooldown else None
+
+    def _spent(self, address: IpAddress, now: datetime) -> str | None:
+        network = surrounding(address)
+        if _since(self._networks[network], now - _DAY) >= self.limits.per_network_per_day:
+            return f"budget of {network} for a day is spent"
+        if _since(self._all, now - _HOUR) >= self.limits.per_hour:
+            return "budget of the hour is spent"
+        if _since(self._all, now - _DAY) >= self.limits.per_day:
+            return "budget of the day is spent"
+        return None
+
+    def _note(self, address: IpAddress, moment: datetime) -> None:
+        self._last[address] = max(moment, self._last.get(address, moment))
+        insort(self._all, moment)
+        insort(self._networks[surrounding(address)], moment)
+
+
+def surrounding(address: IpAddress) -> IpNetwork:
+    """Return the /24 of an IPv4 address, the /48 of an IPv6 address."""
+    return ip_network(f"{address}/{24 if address.version == 4 else 48}", strict=False)
+
+
+def _since(moments: list[datetime], start: datetime) -> int:
+    return len(moments) - bisect_left(moments, start)

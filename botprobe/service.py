@@ -1,0 +1,63 @@
+"""Loops that run for long: work through many targets, and let no single one stop the rest."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from botprobe.classify.classifier import not_probed
+from botprobe.errors import BotprobeError
+from botprobe.hostlog import HostLog
+from botprobe.model.facts import Facts
+from botprobe.model.verdict import Case
+from botprobe.pipeline import Candidate, Pipeline
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Investigates a set of candidates, many at the same time, and keeps what came of it."""
+
+    pipeline: Pipeline
+    hostlog: HostLog
+    concurrency: int
+    trouble: Callable[[str], None]
+    """Told in one line about each case that could not be made or kept."""
+
+    async def run(self, candidates: Iterable[Candidate]) -> list[Case]:
+        """Return the cases in the order of the candidates; one that failed is left out."""
+        places = asyncio.Semaphore(self.concurrency)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._one(item, places)) for item in candidates]
+        return [case for task in tasks if (case := task.result()) is not None]
+
+    async def _one(self, candidate: Candidate, places: asyncio.Semaphore) -> Case | None:
+        async with places:
+            try:
+                case = await self.pipeline.investigate(candidate)
+            except BotprobeError as error:
+                self.trouble(f"{candidate.target}: {error}")
+                return None
+            except Exception as error:
+                # One host must not stop the others, whatever it did to us.
+                logger.exception("case of %s failed", candidate.target)
+                self.trouble(f"{candidate.target}: {type(error).__name__}")
+                return None
+            await self._keep(case)
+            return case
+
+    async def _keep(self, case: Case) -> None:
+        kept = case
+        if case.refused is not None:  # what an earlier case found is in the store already
+            kept = replace(case, facts=Facts(), verdict=not_probed(case.refused))
+        try:
+            await self.pipeline.store.add_case(kept)
+        except BotprobeError as error:
+            self.trouble(f"{case.target}: not stored: {error}")
+        if case.refused is not None:
+            return
+        try:
+            await asyncio.to_thread(self.hostlog.write, case)
+        except BotprobeError as error:
+            self.trouble(f"{case.target}: {error}")
