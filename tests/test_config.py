@@ -1,0 +1,73 @@
+"""Settings from file, environment and command line."""
+
+from pathlib import Path
+
+import pytest
+
+from botprobe.config import Settings, load_settings
+from botprobe.errors import ConfigError
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a configuration file and return its path."""
+    file = path / "botprobe.toml"
+    file.write_text(text)
+    return file
+
+
+class TestLoadSettings:
+    def test_has_defaults_for_everything(self, tmp_path: Path) -> None:
+        """Without a file, an environment or options botprobe runs with safe defaults."""
+        settings = load_settings(None, {"XDG_CONFIG_HOME": str(tmp_path)}, {})
+
+        assert settings == Settings()
+        assert settings.scope.allow == ()
+
+    def test_each_layer_overrides_the_one_before(self, tmp_path: Path) -> None:
+        """The command line beats the environment, which beats the file, key by key."""
+        file = write(tmp_path, '[smtp]\nhelo_name = "file"\nconnect_timeout = 3\n[dns]\ntimeout=1')
+        environ = {"BOTPROBE_SMTP_HELO_NAME": "environment", "BOTPROBE_DNS_TIMEOUT": "2.5"}
+
+        settings = load_settings(file, environ, {"smtp": {"helo_name": "option"}})
+
+        assert settings.smtp.helo_name == "option"
+        assert settings.smtp.connect_timeout == 3
+        assert settings.dns.timeout == 2.5
+
+    def test_the_environment_may_hold_lists(self) -> None:
+        """A variable is read as a TOML value."""
+        environ = {"BOTPROBE_SCOPE_ALLOW": '["198.18.0.0/15"]'}
+
+        assert load_settings(None, environ, {}).scope.allow == ("198.18.0.0/15",)
+
+    def test_finds_the_file_of_the_user(self, tmp_path: Path) -> None:
+        """The XDG configuration directory is looked into."""
+        folder = tmp_path / "botprobe"
+        folder.mkdir()
+        write(folder, "[dns]\ntimeout = 7")
+
+        assert load_settings(None, {"XDG_CONFIG_HOME": str(tmp_path)}, {}).dns.timeout == 7
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("[smtp]\nhelo = 'x'", r"unknown field `helo` - at `\$\.smtp`"),
+            ("[smpt]\n", r"unknown field `smpt`"),
+            ("smtp = 1", "not a table"),
+            ("[dns]\ntimeout = 'soon'", r"Expected `float`, got `str` - at `\$\.dns\.timeout`"),
+            ("[dns]\ntimeout = -1", r"dns\.timeout: must not be negative"),
+            ("[dns\n", "botprobe.toml: "),
+            ("[scope]\nallow = ['198.18.0.0/150']", r"scope\.allow: "),
+            ("[scope]\nhops = 'some'", r"scope\.hops: 'some' is not one of"),
+            ("[canary]\nhosts = ['mx.example']", r"canary\.hosts: "),
+        ],
+    )
+    def test_names_what_is_wrong(self, tmp_path: Path, text: str, message: str) -> None:
+        """A typing error never silently opens what was meant to be closed."""
+        with pytest.raises(ConfigError, match=message):
+            load_settings(write(tmp_path, text), {}, {})
+
+    def test_a_file_that_was_named_must_exist(self, tmp_path: Path) -> None:
+        """A missing file is not an empty one."""
+        with pytest.raises(ConfigError, match="cannot read"):
+            load_settings(tmp_path / "gone.toml", {}, {})
