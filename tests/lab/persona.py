@@ -1,0 +1,387 @@
+"""A system's answers to nmap's OS tests, compiled from its entry in nmap's database.
+
+Whatever does not depend on the probe is worked out once, so that answering takes a few integer
+operations and one checksum. The tests are those of https://nmap.org/book/osdetect-methods.html.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from tests.lab import osdb, packets
+from tests.lab.osdb import OsEntry
+from tests.lab.packets import Packet, Segment
+from tests.lab.sequences import IpIds, IsnPlan, plan_ip_ids, plan_isn
+
+_FLAGS = {
+    "E": packets.ECE,
+    "U": packets.URG,
+    "A": packets.ACK,
+    "P": packets.PSH,
+    "R": packets.RST,
+    "S": packets.SYN,
+    "F": packets.FIN,
+}
+_CONGESTION = {"Y": packets.ECE, "S": packets.ECE | packets.CWR, "O": packets.CWR}
+_RESERVED_BIT = 8
+_OPTION = re.compile(r"([NLS])|M([0-9A-F]+)|W([0-9A-F]+)|T([01])([01])")
+
+# Neither zero nor near a number of the probe.
+_OTHER_SEQ, _OTHER_ACK = 0x10203040, 0x50607080
+
+# nmap's TS: 1, 7 and 8 are bands, all else the logarithm of the frequency to base 2.
+_CLOCK_BANDS = {1: 2.0, 7: 100.0, 8: 200.0}
+
+
+class Number(Enum):
+    """How a sequence or acknowledgment number comes about."""
+
+    ZERO = "Z"
+    SAME = "S"
+    """As in the probe: its sequence number (in A), its acknowledgment number (in S)."""
+    NEXT = "S+"
+    OTHER = "O"
+
+
+def _number(expression: str | None) -> Number:
+    choice = osdb.first_choice(expression or "O")
+    return Number({"A": "S", "A+": "S+"}.get(choice, choice))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpAnswer:
+    """The answer to one TCP probe, but for what the probe decides."""
+
+    ident: int
+    dont_fragment: bool
+    ttl: int
+    flags: int
+    window: int
+    seq: Number
+    ack: Number
+    options: bytes
+    clocks: tuple[tuple[int, bool, bool], ...]
+    """Timestamp options: where the value stands; whether it and its echo are other than zero."""
+    reserved: int
+    urgent: int
+    payload: bytes
+
+    def build(self, probe: Packet, segment: Segment, *, isn: int | None, clock: int, ttl: int) -> bytes:
+        """Return the packet that answers ``segment``.
+
+        ``isn`` is the number where a connection would begin, ``clock`` the host's timestamp.
+        """
+        options = self.options
+        if self.clocks:
+            filled = bytearray(options)
+            for at, value, echo in self.clocks:
+                struct.pack_into("!II", filled, at, clock if value else 0, 0xFFFFFFFF if echo else 0)
+            options = bytes(filled)
+        source, destination = probe.destination, probe.source
+        body = packets.tcp_segment(
+            source,
+            destination,
+            Segment(
+                segment.destination_port,
+                segment.source_port,
+                self._seq(segment, isn),
+                self._ack(segment),
+                self.flags,
+                self.window,
+                options,
+                self.payload,
+            ),
+            reserved=self.reserved,
+            urgent=self.urgent,
+        )
+        return packets.ip_packet(
+            source,
+            destination,
+            packets.TCP,
+            body,
+            ttl=ttl,
+            ident=self.ident,
+            dont_fragment=self.dont_fragment,
+        )
+
+    def _seq(self, probe: Segment, isn: int | None) -> int:
+        match self.seq:
+            case Number.ZERO:
+                return 0
+            case Number.SAME:
+                return probe.ack
+            case Number.NEXT:
+                return (probe.ack + 1) & 0xFFFFFFFF
+            case Number.OTHER:
+                return (probe.ack + _OTHER_SEQ) & 0xFFFFFFFF if isn is None else isn
+
+    def _ack(self, probe: Segment) -> int:
+        match self.ack:
+            case Number.ZERO:
+                return 0
+            case Number.SAME:
+                return probe.seq
+            case Number.NEXT:
+                return (probe.seq + 1) & 0xFFFFFFFF
+            case Number.OTHER:
+                return (probe.seq + _OTHER_ACK) & 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreachableAnswer:
+    """The ICMP error about a UDP datagram to a closed port (test U1)."""
+
+    dont_fragment: bool
+    ttl: int
+    length: int
+    """Of the whole packet."""
+    unused: int
+    quoted_length: int | None
+    """What the quoted IP header says; None: as sent. So with the next two."""
+    quoted_ident: int | None
+    quoted_udp_checksum: int | None
+    quoted_ip_checksum: str
+    """G good, Z zero, I invalid."""
+    data_intact: bool
+
+    def build(self, probe: Packet, *, hops: int) -> bytes:
+        """Return the packet that answers ``probe``, which crossed ``hops`` networks."""
+        room = max(28, self.length - 28)
+        quote = bytearray(probe.raw[:room].ljust(room, b"\0"))
+        quote[8] = max(1, quote[8] - (hops - 1))
+        if self.quoted_length is not None:
+            struct.pack_into("!H", quote, 2, self.quoted_length)
+        if self.quoted_ident is not None:
+            struct.pack_into("!H", quote, 4, self.quoted_ident)
+        if self.quoted_udp_checksum is not None:
+            struct.pack_into("!H", quote, 26, self.quoted_udp_checksum)
+        if not self.data_intact:
+            quote[28:] = bytes(len(quote) - 28)
+        quote[10:12] = b"\0\0"
+        match self.quoted_ip_checksum:
+            case "G":
+                struct.pack_into("!H", quote, 10, packets.checksum(bytes(quote[:20])))
+            case "I":
+                struct.pack_into("!H", quote, 10, packets.checksum(bytes(quote[:20])) ^ 0x1111 or 1)
+            case _:
+                pass
+        message = packets.icmp_message(3, 3, struct.pack("!I", self.unused) + bytes(quote))
+        return packets.ip_packet(
+            probe.destination,
+            probe.source,
+            packets.ICMP,
+            message,
+            ttl=max(1, self.ttl - (hops - 1)),
+            dont_fragment=self.dont_fragment,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EchoAnswer:
+    """The answer to one of the two echo requests of test IE."""
+
+    ident: int
+    dont_fragment: bool
+    ttl: int
+    code: int
+
+    def build(self, probe: Packet, *, ttl: int) -> bytes:
+        """Return the packet that answers ``probe``."""
+        message = packets.icmp_message(0, self.code, probe.payload[4:])
+        return packets.ip_packet(
+            probe.destination,
+            probe.source,
+            packets.ICMP,
+            message,
+            ttl=ttl,
+            ident=self.ident,
+            dont_fragment=self.dont_fragment,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persona:
+    """A system: all that its hosts have in common."""
+
+    name: str
+    ttl: int
+    """Of ordinary packets, where they start."""
+    isn: IsnPlan
+    clock_hz: float
+    tcp: Mapping[str, TcpAnswer]
+    """Answers by probe: P1 to P6, ECN, T2 to T7. A probe that is missing is not answered."""
+    unreachable: UnreachableAnswer | None
+    echo: tuple[EchoAnswer, EchoAnswer] | None
+
+
+def compile_persona(entry: OsEntry) -> Persona:
+    """Compile an entry of nmap's database."""
+    sequence = entry.test("SEQ") or {}
+    ids = plan_ip_ids(sequence.get("TI"), sequence.get("CI"), sequence.get("II"), sequence.get("SS"))
+    tcp = _open_port_answers(entry, ids)
+    for index, name in enumerate(("T2", "T3", "T4", "T5", "T6", "T7")):
+        if test := entry.test(name):
+            ident = ids.closed[index - 3] if index >= 3 else 0
+            tcp[name] = _tcp_answer(test, ident, _flags(test.get("F", "")))
+    return Persona(
+        name=entry.name,
+        ttl=_ordinary_ttl(entry),
+        isn=plan_isn(sequence.get("SP"), sequence.get("GCD"), sequence.get("ISR")),
+        clock_hz=_clock(sequence.get("TS")),
+        tcp=tcp,
+        unreachable=_unreachable(entry.test("U1")),
+        echo=_echo(entry.test("IE"), ids),
+    )
+
+
+def forge_crc32(wanted: int) -> bytes:
+    """Return the four bytes whose CRC-32 is ``wanted`` (the text of a RST, attribute RD)."""
+    # The CRC of four bytes is a bijection, linear but for a constant: solve for each input bit.
+    constant = zlib.crc32(bytes(4))
+    rows = [(zlib.crc32((1 << bit).to_bytes(4, "little")) ^ constant, 1 << bit) for bit in range(32)]
+    target, solution = wanted ^ constant, 0
+    for bit in reversed(range(32)):
+        pivot = next(row for row in rows if row[0] >> bit & 1)
+        rows.remove(pivot)
+        rows = [(a ^ pivot[0], b ^ pivot[1]) if a >> bit & 1 else (a, b) for a, b in rows]
+        if target >> bit & 1:
+            target ^= pivot[0]
+            solution ^= pivot[1]
+    return solution.to_bytes(4, "little")
+
+
+def _open_port_answers(entry: OsEntry, ids: IpIds) -> dict[str, TcpAnswer]:
+    first = entry.test("T1")
+    if first is None:
+        return {}
+    windows, options = entry.test("WIN") or {}, entry.test("OPS") or {}
+    answers = {}
+    for index in range(6):
+        test = {
+            **first,
+            "W": windows.get(f"W{index + 1}", "0"),
+            "O": options.get(f"O{index + 1}", options.get("O1", "")),
+        }
+        flags = _flags(first.get("F", "AS"))
+        answers[f"P{index + 1}"] = _tcp_answer(test, ids.open[index], flags)
+    if ecn := entry.test("ECN"):
+        congestion = _CONGESTION.get(osdb.first_choice(ecn.get("CC", "N")), 0)
+        answers["ECN"] = _tcp_answer(
+            {**ecn, "S": "O", "A": "S+"}, 0, packets.SYN | packets.ACK | congestion
+        )
+    return answers
+
+
+def _tcp_answer(test: Mapping[str, str], ident: int, flags: int) -> TcpAnswer:
+    options, clocks = _options(osdb.first_choice(test.get("O", "")))
+    quirks = osdb.first_choice(test.get("Q", ""))
+    data = osdb.number(test.get("RD"))
+    return TcpAnswer(
+        ident=ident,
+        dont_fragment=_says(test, "DF"),
+        ttl=_ttl(test),
+        flags=flags,
+        window=osdb.number(test.get("W")) & 0xFFFF,
+        seq=_number(test.get("S")),
+        ack=_number(test.get("A")),
+        options=options,
+        clocks=clocks,
+        reserved=_RESERVED_BIT if "R" in quirks else 0,
+        urgent=1 if "U" in quirks else 0,
+        payload=forge_crc32(data) if data else b"",
+    )
+
+
+def _options(text: str) -> tuple[bytes, tuple[tuple[int, bool, bool], ...]]:
+    encoded = bytearray()
+    clocks = []
+    for plain, segment_size, scale, value, echo in _OPTION.findall(text):
+        if plain:
+            encoded += {"N": b"\x01", "L": b"\x00", "S": b"\x04\x02"}[plain]
+        elif segment_size:
+            encoded += struct.pack("!BBH", 2, 4, int(segment_size, 16) & 0xFFFF)
+        elif scale:
+            encoded += struct.pack("!BBB", 3, 3, int(scale, 16) & 0xFF)
+        else:
+            clocks.append((len(encoded) + 2, value == "1", echo == "1"))
+            encoded += struct.pack("!BBII", 8, 10, 0, 0)
+    return bytes(encoded), tuple(clocks)
+
+
+def _flags(text: str) -> int:
+    flags = 0
+    for letter in osdb.first_choice(text):
+        flags |= _FLAGS.get(letter, 0)
+    return flags
+
+
+def _says(test: Mapping[str, str], attribute: str) -> bool:
+    return osdb.first_choice(test.get(attribute, "N")) == "Y"
+
+
+def _ttl(test: Mapping[str, str]) -> int:
+    """Return the TTL that the answer starts with: a usual one if the entry allows it."""
+    allowed = osdb.intervals(test.get("T", ""), largest=255)
+    guess = osdb.number(test.get("TG"), 64)
+    if not allowed:
+        return guess
+    for usual in (guess, 64, 128, 255, 32):
+        if any(usual in numbers for numbers in allowed):
+            return usual
+    return allowed[0][-1]
+
+
+def _ordinary_ttl(entry: OsEntry) -> int:
+    for name in ("T1", "T5", "IE", "U1"):
+        if test := entry.test(name):
+            return _ttl(test)
+    return 64
+
+
+def _clock(expression: str | None) -> float:
+    """Return how often per second the timestamp clock ticks."""
+    allowed = osdb.intervals(expression or "", largest=30)
+    exponent = allowed[0].start if allowed else 0
+    return _CLOCK_BANDS.get(exponent, 2.0**exponent if exponent else 0.0)
+
+
+def _unreachable(test: Mapping[str, str] | None) -> UnreachableAnswer | None:
+    if test is None:
+        return None
+
+    def altered(attribute: str) -> int | None:
+        if osdb.first_choice(test.get(attribute, "G")) == "G":
+            return None
+        return osdb.number(test[attribute]) & 0xFFFF
+
+    return UnreachableAnswer(
+        dont_fragment=_says(test, "DF"),
+        ttl=_ttl(test),
+        length=osdb.number(test.get("IPL"), 0x164),
+        unused=osdb.number(test.get("UN")),
+        quoted_length=altered("RIPL"),
+        quoted_ident=altered("RID"),
+        quoted_udp_checksum=altered("RUCK"),
+        quoted_ip_checksum=osdb.first_choice(test.get("RIPCK", "G")),
+        data_intact=osdb.first_choice(test.get("RUD", "G")) == "G",
+    )
+
+
+_ECHO_CODES = {"Z": (0, 0), "S": (9, 0), "O": (5, 7)}
+_ECHO_FRAGMENT_BITS = {"N": (False, False), "S": (True, False), "Y": (True, True), "O": (False, True)}
+
+
+def _echo(test: Mapping[str, str] | None, ids: IpIds) -> tuple[EchoAnswer, EchoAnswer] | None:
+    if test is None:
+        return None
+    choice = osdb.first_choice(test.get("CD", "Z"))
+    codes = _ECHO_CODES.get(choice) or (osdb.number(choice) & 0xFF,) * 2
+    bits = _ECHO_FRAGMENT_BITS.get(osdb.first_choice(test.get("DFI", "N")), (False, False))
+    first, second = (
+        EchoAnswer(ident=ident, dont_fragment=bit, ttl=_ttl(test), code=code)
+        for ident, bit, code in zip(ids.icmp, bits, codes, strict=True)
+    )
+    return first, second

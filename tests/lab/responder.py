@@ -1,0 +1,232 @@
+"""Answers every packet for thousands of hosts: one process, one loop, one timer heap."""
+
+import contextlib
+import heapq
+import itertools
+import random
+import select
+import struct
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from tests.lab import packets
+from tests.lab.hosts import LiveHost, PortState
+from tests.lab.link import Link
+from tests.lab.packets import Packet, Segment
+from tests.lab.services import SERVICES, Identity
+from tests.lab.stream import Connection, Network
+
+_BURST = 256  # packets between two looks at the timers
+_MAX_CONNECTIONS = 50_000
+_SMTP = 25
+
+# Marks nmap's OS tests: none of today's systems sends this timestamp.
+_NMAP_TIMESTAMP = b"\x08\x0a\xff\xff\xff\xff"
+_NMAP_TESTS = {
+    (packets.SYN, 1): "P1",
+    (packets.SYN, 63): "P2",
+    (packets.SYN, 16): "P5",
+    (packets.SYN, 512): "P6",
+    (0, 128): "T2",
+    (packets.SYN | packets.FIN | packets.URG | packets.PSH, 256): "T3",
+    (packets.ACK, 1024): "T4",
+    (packets.SYN, 31337): "T5",
+    (packets.ACK, 32768): "T6",
+    (packets.FIN | packets.PSH | packets.URG, 65535): "T7",
+}
+_CLOSED_PORT_TESTS = frozenset({"T5", "T6", "T7"})
+
+WireKey = tuple[bytes, int, int]
+"""Destination, protocol, port (TCP, UDP) or type (ICMP)."""
+
+
+def nmap_test(segment: Segment) -> str | None:
+    """Return which of nmap's OS tests a segment is."""
+    if segment.flags == packets.SYN | packets.ECE | packets.CWR and segment.window == 3:
+        return "ECN"
+    if _NMAP_TIMESTAMP not in segment.options:
+        return None
+    if segment.flags == packets.SYN and segment.window == 4:
+        return "P3" if segment.options.startswith(_NMAP_TIMESTAMP) else "P4"
+    return _NMAP_TESTS.get((segment.flags, segment.window))
+
+
+class Responder:
+    """The hosts behind one link."""
+
+    def __init__(self, link: Link, hosts: Iterable[LiveHost], *, seed: int = 0, block_25: bool = False) -> None:
+        """Serve ``hosts``; ``block_25`` drops what goes to port 25, as many providers do."""
+        self._link = link
+        self._hosts = {address: host for host in hosts for address in host.addresses}
+        self._chance = random.Random(seed)
+        self._block_25 = block_25
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._ticket = itertools.count()
+        self._connections: dict[tuple[bytes, int, bytes, int], Connection] = {}
+        self.wire: Counter[WireKey] = Counter()
+        """Packets seen, by where they went."""
+
+    def serve(self, stop: int) -> None:
+        """Answer until the descriptor ``stop`` becomes readable or is closed at its other end."""
+        poll = select.poll()
+        poll.register(self._link.fileno(), select.POLLIN)
+        poll.register(stop, select.POLLIN)
+        while True:
+            ready = poll.poll(self._milliseconds_to_timer())
+            if any(descriptor == stop for descriptor, _ in ready):
+                return
+            for _ in range(_BURST):
+                raw = self._link.receive()
+                if raw is None:
+                    break
+                self.handle(raw)
+            self._run_timers()
+
+    def handle(self, raw: bytes) -> None:
+        """Answer one packet."""
+        packet = packets.parse_ip(raw)
+        if packet is None:
+            return
+        host = self._hosts.get(packet.destination)
+        lost = host is None or (host.loss and self._chance.random() < host.loss)
+        match packet.protocol:
+            case packets.TCP:
+                segment = packets.parse_tcp(packet.payload)
+                if segment is None:
+                    return
+                self.wire[packet.destination, packets.TCP, segment.destination_port] += 1
+                blocked = self._block_25 and segment.destination_port == _SMTP
+                if host is not None and not lost and not blocked:
+                    self._tcp(host, packet, segment)
+            case packets.UDP if len(packet.payload) >= 8:
+                port = int.from_bytes(packet.payload[2:4], "big")
+                self.wire[packet.destination, packets.UDP, port] += 1
+                if host is not None and not lost:
+                    self._udp(host, packet)
+            case packets.ICMP | packets.ICMPV6 if len(packet.payload) >= 8:
+                self.wire[packet.destination, packet.protocol, packet.payload[0]] += 1
+                if host is not None and not lost:
+                    self._icmp(host, packet)
+            case _:
+                return
+
+    def _tcp(self, host: LiveHost, packet: Packet, segment: Segment) -> None:
+        state = host.port(segment.destination_port)
+        if state is PortState.FILTERED:
+            return
+        test = nmap_test(segment)
+        if test is not None and host.persona is not None:
+            if (test in _CLOSED_PORT_TESTS) == (state is PortState.CLOSED):
+                answer = host.answer_test(test, packet, segment, time.monotonic())
+                self._send(host, answer)
+            return
+        if state is PortState.OPEN:
+            self._open_port(host, packet, segment)
+        elif host.resets_closed_ports:
+            self._reset(host, packet, segment)
+
+    def _open_port(self, host: LiveHost, packet: Packet, segment: Segment) -> None:
+        key = (packet.source, segment.source_port, packet.destination, segment.destination_port)
+        connection = self._connections.get(key)
+        if connection is not None:
+            connection.receive(segment)
+        elif segment.flags & (packets.SYN | packets.ACK | packets.RST) == packets.SYN:
+            if len(self._connections) < _MAX_CONNECTIONS:
+                self._connect(host, packet, segment, key)
+        else:
+            self._reset(host, packet, segment)
+
+    def _connect(
+        self, host: LiveHost, packet: Packet, syn: Segment, key: tuple[bytes, int, bytes, int]
+    ) -> None:
+        service = SERVICES[host.service(syn.destination_port)]
+        network = Network(
+            send=partial(self._send_segment, host, packet.destination, packet.source),
+            later=self._later,
+            forget=lambda: self._connections.pop(key, None) and None,
+            patience=0.3 + 2 * host.slowest,
+        )
+        # Entered before it exists: its first SYN-ACK may be answered by then only on loopback.
+        self._connections[key] = Connection(
+            network, service(Identity(host.greeting_name)), syn, self._chance.getrandbits(32)
+        )
+
+    def _reset(self, host: LiveHost, packet: Packet, segment: Segment) -> None:
+        """Answer what belongs to no connection (RFC 9293, section 3.10.7.1)."""
+        if segment.flags & packets.RST:
+            return
+        here, there = segment.destination_port, segment.source_port
+        if segment.flags & packets.ACK:
+            answer = Segment(here, there, segment.ack, 0, packets.RST, 0, b"", b"")
+        else:
+            syn_or_fin = bool(segment.flags & packets.SYN) + bool(segment.flags & packets.FIN)
+            ack = (segment.seq + len(segment.payload) + syn_or_fin) & 0xFFFFFFFF
+            answer = Segment(here, there, 0, ack, packets.RST | packets.ACK, 0, b"", b"")
+        self._send_segment(host, packet.destination, packet.source, answer)
+
+    def _udp(self, host: LiveHost, packet: Packet) -> None:
+        if host.default is PortState.FILTERED or len(packet.destination) != 4:
+            return
+        if host.persona is not None and host.persona.unreachable is not None:
+            self._send(host, host.persona.unreachable.build(packet, hops=host.hops))
+
+    def _icmp(self, host: LiveHost, packet: Packet) -> None:
+        kind, code = packet.payload[:2]
+        if not host.ping:
+            return
+        source, destination = packet.destination, packet.source
+        if packet.protocol == packets.ICMPV6:
+            if kind == 128:
+                message = packets.icmpv6_message(source, destination, 129, 0, packet.payload[4:])
+                self._send(host, packets.ip_packet(source, destination, packets.ICMPV6, message, ttl=host.ttl))
+            return
+        if kind != 8:
+            return
+        which = _nmap_echo(packet)
+        if which is not None and host.persona is not None:
+            if host.persona.echo is not None:
+                answer = host.persona.echo[which]
+                self._send(host, answer.build(packet, ttl=host.after_hops(answer.ttl)))
+            return
+        message = packets.icmp_message(0, code, packet.payload[4:])
+        self._send(host, packets.ip_packet(source, destination, packets.ICMP, message, ttl=host.ttl))
+
+    def _send_segment(self, host: LiveHost, source: bytes, destination: bytes, segment: Segment) -> None:
+        body = packets.tcp_segment(source, destination, segment)
+        self._send(host, packets.ip_packet(source, destination, packets.TCP, body, ttl=host.ttl))
+
+    def _send(self, host: LiveHost, raw: bytes | None) -> None:
+        """Send an answer over the host's part of the network."""
+        if raw is None or (host.loss and self._chance.random() < host.loss):
+            return
+        if not host.delay:
+            self._link.send(raw)
+            return
+        delay = host.delay + self._chance.uniform(-host.jitter, host.jitter)
+        self._later(delay, partial(self._link.send, raw))
+
+    def _later(self, seconds: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._ticket), action))
+
+    def _milliseconds_to_timer(self) -> float | None:
+        if not self._timers:
+            return None
+        # poll(2) counts whole milliseconds: rounding up would delay, rounding down only wakes early.
+        return max(0.0, self._timers[0][0] - time.monotonic()) * 1000
+
+    def _run_timers(self) -> None:
+        now = time.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            heapq.heappop(self._timers)[2]()
+
+
+def _nmap_echo(packet: Packet) -> int | None:
+    """Return which of the two echo requests of nmap's test IE a packet is."""
+    code, size, service = packet.payload[1], len(packet.payload) - 8, packet.raw[1]
+    if code == 9 and size == 120:
+        return 0
+    if code == 0 and size == 150 and service == 4:
+        return 1
+    return None
