@@ -1,0 +1,43 @@
+"""One line for each outcome."""
+
+from hypothesis import given
+
+from botprobe.contract.wording import dns_line, os_line, ping_line, ports_line, smtp_line
+from botprobe.model.facts import Facts
+from botprobe.model.outcome import Measured
+from botprobe.model.results import PortState, Reply, SmtpResult
+from botprobe.model.text import visible
+from tests.cases import NOON, bot_facts, facts_of_any_kind
+
+
+class TestLines:
+    @given(facts_of_any_kind)
+    def test_are_one_harmless_line_whatever_the_host_said(self, facts: Facts) -> None:
+        """A greeting cannot break a log line or steer a terminal."""
+        lines = [
+            ping_line(facts.ping),
+            os_line(facts.os),
+            ports_line(facts.os),
+            smtp_line(facts.smtp),
+            dns_line(facts.dns),
+        ]
+
+        assert all(line and visible(line) == line for line in lines)
+
+    def test_tell_what_was_measured(self) -> None:
+        """The words are those of nmap and of SMTP."""
+        facts = bot_facts()
+
+        assert ping_line(facts.ping) == "alive, 3 of 3 replies, 41.5 ms"
+        assert os_line(facts.os) == "Microsoft Windows XP SP3 (100 %, client)"
+        assert ports_line(facts.os) == "open 445; closed 25"
+        assert smtp_line(facts.smtp) == "port 25 closed"
+        assert dns_line(facts.dns) == "no PTR record"
+
+    def test_cut_a_greeting_to_a_line(self) -> None:
+        """A report shows the beginning of a long greeting and says that it was cut."""
+        greeting = Reply(220, ("x" * 500,))
+        line = smtp_line(Measured(SmtpResult(port=PortState.OPEN, greeting=greeting), NOON, 1.0))
+
+        assert line.endswith("…")
+        assert len(line) < 250
