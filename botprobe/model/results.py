@@ -108,12 +108,12 @@ class PtrName:
     """A name from the PTR record of an address, and what the name itself says."""
 
     name: str
-    confirmed: bool
-    """Forward-confirmed: the name resolves back to the address."""
+    confirmed: bool | None
+    """Forward-confirmed: the name resolves back to the address. None: the look-up failed."""
     mx: tuple[str, ...] = ()
     """Mail exchangers of the name, or of the domain above it, best first."""
-    mx_points_here: bool = False
-    """Whether one of these exchangers resolves to the address."""
+    mx_points_here: bool | None = False
+    """Whether one of these exchangers resolves to the address. None: a look-up failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

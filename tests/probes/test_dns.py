@@ -1,0 +1,276 @@
+"""Tests of the DNS probe against a scripted name server on loopback."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+from typing import cast
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rrset
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from botprobe.errors import ProbeUnavailable, RefusedByScope
+from botprobe.model.results import PtrName
+from botprobe.model.target import Target
+from botprobe.probes.dns import MAX_NAMES, DnsProbe, mail_domains, shown
+from tests.probes.conftest import FakePermission
+
+HOST = Target(ip_address("198.18.0.1"))
+REVERSE = "1.0.18.198.in-addr.arpa."
+SILENCE = "silence"
+
+Zone = Mapping[tuple[str, str], list[str] | dns.rcode.Rcode | str]
+
+
+@dataclass(slots=True)
+class NameServer(asyncio.DatagramProtocol):
+    """Answers from a table; what is not in it does not exist."""
+
+    zone: Zone = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way back."""
+        self.transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """Answer one query."""
+        query = dns.message.from_wire(data)
+        question = query.question[0]
+        key = (question.name.to_text(), dns.rdatatype.to_text(question.rdtype))
+        self.asked.append(key)
+        reply = dns.message.make_response(query, recursion_available=True)
+        match self.zone.get(key, dns.rcode.NXDOMAIN):
+            case dns.rcode.Rcode() as rcode:
+                reply.set_rcode(rcode)
+            case list(texts):
+                reply.answer.extend(_rrsets(key, texts))
+            case _:
+                return
+        assert self.transport is not None
+        self.transport.sendto(reply.to_wire(), addr)
+
+    @property
+    def port(self) -> int:
+        """The UDP port that it listens on."""
+        assert self.transport is not None
+        port: int = self.transport.get_extra_info("sockname")[1]
+        return port
+
+
+def _rrsets(key: tuple[str, str], texts: list[str]) -> list[dns.rrset.RRset]:
+    """Make records of ``RDATA`` (of the type asked for) or ``OWNER TYPE RDATA``, in order."""
+    rrsets = []
+    for text in texts:
+        owner, kind, rdata = text.split(maxsplit=2) if text.count(" ") >= 2 else (*key, text)
+        rrsets.append(dns.rrset.from_text(owner, 60, "IN", kind, rdata))
+    return rrsets
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[NameServer]:
+    """A name server on loopback that knows nothing yet."""
+    loop = asyncio.get_running_loop()
+    transport, server = await loop.create_datagram_endpoint(NameServer, local_addr=("127.0.0.1", 0))
+    yield server
+    transport.close()
+
+
+@pytest.fixture
+def probe(server: NameServer, permission: FakePermission) -> DnsProbe:
+    """A probe that asks the scripted server and has little patience."""
+    return DnsProbe(
+        permission=permission,
+        nameservers=(ip_address("127.0.0.1"),),
+        port=server.port,
+        timeout=0.2,
+    )
+
+
+class TestMailDomains:
+    @pytest.mark.parametrize(
+        ("name", "domains"),
+        [
+            ("mx.example.", ("mx.example",)),
+            ("mx.isp.example.", ("mx.isp.example", "isp.example")),
+            (
+                "a.b.c.d.co.jp.",
+                ("a.b.c.d.co.jp", "c.d.co.jp", "d.co.jp", "co.jp"),
+            ),
+            ("localhost.", ("localhost",)),
+        ],
+    )
+    def test_the_name_itself_and_then_short_parents(
+        self, name: str, domains: tuple[str, ...]
+    ) -> None:
+        """No top-level domain is ever asked, however long or short the name."""
+        assert tuple(map(shown, mail_domains(dns.name.from_text(name)))) == domains
+
+    @given(st.lists(st.binary(min_size=1, max_size=20), min_size=1, max_size=8))
+    def test_any_name_gives_few_domains_above_it(self, labels: list[bytes]) -> None:
+        """A name of any bytes causes at most four questions, and is printable as text."""
+        name = dns.name.Name([*labels, b""])
+
+        domains = mail_domains(name)
+
+        assert domains[0] == name
+        assert len(domains) <= 4
+        assert all(name.is_subdomain(domain) and len(domain) > 1 for domain in domains)
+        assert all(shown(domain).isprintable() for domain in domains)
+
+
+class TestDnsProbe:
+    async def test_a_mail_server_by_its_names(self, probe: DnsProbe, server: NameServer) -> None:
+        """The name is confirmed, and the exchanger above it points here."""
+        server.zone = {
+            (REVERSE, "PTR"): ["mx.isp.example."],
+            ("mx.isp.example.", "A"): ["198.18.0.9", "198.18.0.1"],
+            ("isp.example.", "MX"): ["20 backup.example.", "10 mx.isp.example."],
+        }
+
+        result = await probe.run(HOST)
+
+        assert result.names == (
+            PtrName(
+                name="mx.isp.example",
+                confirmed=True,
+                mx=("mx.isp.example", "backup.example"),
+                mx_points_here=True,
+            ),
+        )
+
+    async def test_a_name_that_does_not_point_back_is_not_confirmed(
+        self, probe: DnsProbe, server: NameServer
+    ) -> None:
+        """Whoever holds the address can write any name into its PTR record."""
+        server.zone = {
+            (REVERSE, "PTR"): ["mx.big-provider.example."],
+            ("mx.big-provider.example.", "A"): ["198.18.0.2"],
+        }
+
+        (name,) = (await probe.run(HOST)).names
+
+        assert (name.confirmed, name.mx, name.mx_points_here) == (False, (), False)
+
+    @pytest.mark.parametrize("answer", [dns.rcode.NXDOMAIN, []])
+    async def test_no_record_is_a_result(
+        self, probe: DnsProbe, server: NameServer, answer: list[str] | dns.rcode.Rcode
+    ) -> None:
+        """An address without a name was measured."""
+        server.zone = {(REVERSE, "PTR"): answer}
+
+        assert (await probe.run(HOST)).names == ()
+
+    @pytest.mark.parametrize("answer", [dns.rcode.SERVFAIL, dns.rcode.REFUSED, SILENCE])
+    async def test_a_failing_resolver_is_no_result(
+        self, probe: DnsProbe, server: NameServer, answer: str | dns.rcode.Rcode
+    ) -> None:
+        """No answer from the resolver is never "no PTR"."""
+        server.zone = {(REVERSE, "PTR"): answer}
+
+        with pytest.raises(ProbeUnavailable, match="no answer from the resolver"):
+            await probe.run(HOST)
+
+    @pytest.mark.parametrize("answer", [dns.rcode.SERVFAIL, SILENCE])
+    async def test_a_broken_forward_zone_leaves_confirmation_unknown(
+        self, probe: DnsProbe, server: NameServer, answer: str | dns.rcode.Rcode
+    ) -> None:
+        """What the resolver could not tell is neither yes nor no; the name itself stays."""
+        server.zone = {
+            (REVERSE, "PTR"): ["host.broken.example."],
+            ("host.broken.example.", "A"): answer,
+        }
+
+        (name,) = (await probe.run(HOST)).names
+
+        assert name == PtrName(name="host.broken.example", confirmed=None, mx_points_here=None)
+
+    async def test_a_delegated_reverse_zone(self, probe: DnsProbe, server: NameServer) -> None:
+        """A PTR behind a CNAME (RFC 2317) is found."""
+        server.zone = {
+            (REVERSE, "PTR"): [
+                f"{REVERSE} CNAME 1.0-63.0.18.198.in-addr.arpa.",
+                "1.0-63.0.18.198.in-addr.arpa. PTR host.customer.example.",
+            ],
+        }
+
+        (name,) = (await probe.run(HOST)).names
+
+        assert name.name == "host.customer.example"
+
+    async def test_an_ipv6_address(self, probe: DnsProbe, server: NameServer) -> None:
+        """IPv6 addresses are confirmed by AAAA records."""
+        target = Target(ip_address("2001:db8::1"))
+        reverse = "1." + "0." * 23 + "8.b.d.0.1.0.0.2.ip6.arpa."
+        server.zone = {
+            (reverse, "PTR"): ["six.example."],
+            ("six.example.", "AAAA"): ["2001:db8:0:0::1"],
+        }
+
+        (name,) = (await probe.run(target)).names
+
+        assert name.confirmed
+
+    async def test_a_null_mx_ends_the_search(self, probe: DnsProbe, server: NameServer) -> None:
+        """A host that takes no mail (RFC 7505) does not get the exchangers above it."""
+        server.zone = {
+            (REVERSE, "PTR"): ["pc.isp.example."],
+            ("pc.isp.example.", "A"): ["198.18.0.1"],
+            ("pc.isp.example.", "MX"): ["0 ."],
+            ("isp.example.", "MX"): ["10 mx.isp.example."],
+        }
+
+        (name,) = (await probe.run(HOST)).names
+
+        assert name.mx == ()
+        assert ("isp.example.", "MX") not in server.asked
+
+    async def test_a_flood_of_names_is_cut(self, probe: DnsProbe, server: NameServer) -> None:
+        """However many names an address has, few are kept and followed."""
+        server.zone = {(REVERSE, "PTR"): [f"n{number}.example." for number in range(20)]}
+
+        result = await probe.run(HOST)
+
+        assert len(result.names) == MAX_NAMES
+        assert len(server.asked) <= 1 + MAX_NAMES * 3
+
+    async def test_hostile_bytes_in_a_name_come_out_as_escapes(
+        self, probe: DnsProbe, server: NameServer
+    ) -> None:
+        """A terminal or a report never sees a control character from the DNS."""
+        server.zone = {(REVERSE, "PTR"): ["\\027[2J\\255.example."]}
+
+        (name,) = (await probe.run(HOST)).names
+
+        assert name.name == "\\027[2J\\255.example"
+
+    async def test_a_forbidden_address_is_not_looked_up(
+        self, probe: DnsProbe, server: NameServer
+    ) -> None:
+        """The safety rules are asked first, and their refusal goes up."""
+        rules = FakePermission(refused=frozenset({HOST.address}))
+
+        with pytest.raises(RefusedByScope):
+            await replace(probe, permission=rules).run(HOST)
+
+        assert server.asked == []
+
+    async def test_no_resolver_configured(
+        self, permission: FakePermission, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A machine without a resolver cannot measure."""
+
+        def read_nothing(_: object, __: object) -> None:
+            raise dns.resolver.NoResolverConfiguration
+
+        monkeypatch.setattr("dns.resolver.BaseResolver.read_resolv_conf", read_nothing)
+
+        with pytest.raises(ProbeUnavailable, match="no resolver is configured"):
+            await DnsProbe(permission=permission).run(HOST)
