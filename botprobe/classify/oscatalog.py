@@ -8,7 +8,7 @@ The vocabulary is that of nmap-os-db (https://nmap.org/book/osdetect-fingerprint
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -40,16 +40,12 @@ GATEWAY_TYPES = frozenset(
 
 GENERAL_PURPOSE = "general purpose"
 
-_CLIENT_GENERATIONS = frozenset("3.X 95 98 Me XP Vista 7 8 8.1 10 11".split())
-_SERVER_GENERATIONS = frozenset("2003 2008 2012 2016 2019 2022 2025".split())
-# Sold as both; the entry's name or CPE may tell which.
-_EDITION_GENERATIONS = frozenset({"NT", "2000"})
-_BETA_GENERATIONS = frozenset({"Longhorn"})
-_DEVICE_GENERATIONS = frozenset({"PocketPC/CE", "Phone", "Embedded Compact 7"})
 _DEVICE_FAMILIES = frozenset({"Windows Mobile", "Xbox 360", "Xbox One", "embedded", "MS-DOS"})
 
 _CLIENT_EDITION = re.compile(r"\b(?:professional|workstation)\b", re.IGNORECASE)
-_SERVER_EDITION = re.compile(r"\b(?:server|AS|advanced_server|datacenter|terminal)\b", re.I)
+_SERVER_EDITION = re.compile(
+    r"\b(?:server|AS|advanced_server|datacenter|terminal)\b", re.IGNORECASE
+)
 _CLIENT_WORDS = re.compile(r"\b(?:XP|Vista|Windows (?:95|98|Me|7|8|8\.1|10|11))\b")
 _SERVER_WORDS = re.compile(r"\b(?:Server|2003|2008|2012|2016|2019|2022|2025)\b")
 _EDITION_WORDS = re.compile(r"\bWindows (?:NT|2000)\b")
@@ -72,6 +68,18 @@ class OsRole(StrEnum):
     """Not a client or server Windows: Linux, routers, printers, Windows on a device."""
     UNKNOWN = "unknown"
     """No match, or guesses too weak and too different to be worth a name."""
+
+
+_GENERATION_ROLES: Mapping[str, OsRole] = {
+    **dict.fromkeys(("3.X", "95", "98", "Me", "XP", "Vista", "7"), OsRole.CLIENT),
+    **dict.fromkeys(("8", "8.1", "10", "11"), OsRole.CLIENT),
+    **dict.fromkeys(("2003", "2008", "2012", "2016", "2019", "2022", "2025"), OsRole.SERVER),
+    # Sold as both; the entry's name or CPE may tell which.
+    **dict.fromkeys(("NT", "2000"), OsRole.AMBIGUOUS),
+    "Longhorn": OsRole.AMBIGUOUS,
+    **dict.fromkeys(("PocketPC/CE", "Phone", "Embedded Compact 7"), OsRole.OTHER),
+}
+"""What nmap's generations of the family Windows stand for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,18 +175,16 @@ def _common_role(rivals: list[OsMatch], best: int) -> OsRole:
 def _class_role(osclass: OsClass, name: str) -> OsRole | None:
     if osclass.vendor != "Microsoft" or osclass.family in _DEVICE_FAMILIES:
         return OsRole.OTHER
-    if osclass.family != "Windows":
-        return None
-    generation = osclass.generation or ""
-    if generation in _DEVICE_GENERATIONS or osclass.type not in {None, "", GENERAL_PURPOSE}:
+    role = _GENERATION_ROLES.get(osclass.generation or "") if osclass.family == "Windows" else None
+    if role is not None and osclass.type not in {None, "", GENERAL_PURPOSE}:
         return OsRole.OTHER
-    if generation in _CLIENT_GENERATIONS:
-        return _desktop_or_device(name)
-    if generation in _SERVER_GENERATIONS:
-        return OsRole.SERVER
-    if generation in _EDITION_GENERATIONS:
-        return _edition_role(osclass, name)
-    return OsRole.AMBIGUOUS if generation in _BETA_GENERATIONS else None
+    match role:
+        case OsRole.CLIENT:
+            return _desktop_or_device(name)
+        case OsRole.AMBIGUOUS:
+            return _edition_role(osclass, name)
+        case _:
+            return role
 
 
 def _desktop_or_device(name: str) -> OsRole:

@@ -18,6 +18,8 @@ class Sighting:
     """Index of the hop in the mail, 0 is the newest."""
     trust: Trust
     helo: str | None = None
+    auth: str | None = None
+    """Authenticated user, or the mechanism where the writer gives no user."""
     at: datetime | None = None
     """When the writer of the hop took the mail."""
     delivered_at: datetime | None = None

@@ -1,0 +1,200 @@
+"""The verdict: the mission's rule, visible as itself, and beside it what all evidence adds up to.
+
+Rules find, the table weighs, families vote once each within their bounds; the sum of the prior and
+all evidence shown is the log-odds of the probability. How a label follows from it is explained in
+docs/decisions/0003-verdict.md.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from botprobe.classify.mailfunction import MailGrade, SmtpFunction, mail_function
+from botprobe.classify.oscatalog import OsRole
+from botprobe.classify.rules import RULES
+from botprobe.classify.subject import Subject, read_subject
+from botprobe.classify.weights import Weights, probability_of
+from botprobe.model.facts import Facts
+from botprobe.model.target import Target
+from botprobe.model.verdict import Evidence, Family, Label, Verdict
+
+ACTIVE_FAMILIES = frozenset({Family.OS, Family.SERVICE, Family.PROXY, Family.TRAFFIC})
+"""Families that stand on what the host itself did when it was measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """A verdict in the making."""
+
+    subject: Subject
+    rule: bool | None
+    """Client Windows without a mail service; None is undecided."""
+    evidence: tuple[Evidence, ...]
+    votes: Mapping[Family, float]
+    log_odds: float
+    kept: float
+    """The part of its weight, 0 to 1, that a late probe has kept."""
+
+    @property
+    def probability(self) -> float:
+        """That the host is a bot."""
+        return probability_of(self.log_odds)
+
+
+def judge(
+    facts: Facts, target: Target, weights: Weights, lag_seconds: float | None = None
+) -> Verdict:
+    """Judge a host by what was measured; what was not measured speaks neither way.
+
+    Args:
+        facts: the outcomes of the probes.
+        target: the address, with the mails that named it.
+        weights: the table of weights.
+        lag_seconds: from the delivery of the newest mail to the probe, None if there is no mail.
+    """
+    opinion = form_opinion(facts, target, weights, lag_seconds)
+    return Verdict(
+        label=choose_label(opinion, weights),
+        probability=opinion.probability,
+        client_windows_without_mail_service=opinion.rule,
+        evidence=opinion.evidence,
+        rules=weights.label,
+    )
+
+
+def not_probed(reason: str) -> Verdict:
+    """The verdict on an address that no packet was sent to; the reason stands in the case."""
+    return Verdict(label=Label.NOT_PROBED, probability=0.5, would_change=(f"probing it: {reason}",))
+
+
+def form_opinion(
+    facts: Facts, target: Target, weights: Weights, lag_seconds: float | None
+) -> Opinion:
+    """Collect and weigh the evidence."""
+    subject = read_subject(facts, target)
+    kept = weights.lag.kept(lag_seconds) if subject.may_change_hands else 1.0
+    evidence = _within_caps(_findings(subject, weights, kept), weights.caps)
+    votes: dict[Family, float] = defaultdict(float)
+    for item in evidence:
+        votes[item.family] += item.weight
+    return Opinion(
+        subject=subject,
+        rule=client_windows_without_mail_service(subject),
+        evidence=tuple(sorted(evidence, key=lambda item: (-abs(item.weight), item.rule))),
+        votes=votes,
+        log_odds=weights.prior + sum(item.weight for item in evidence),
+        kept=kept,
+    )
+
+
+def client_windows_without_mail_service(subject: Subject) -> bool | None:
+    """Decide the rule of Endo (2009); None if either half is open and the other does not settle it.
+
+    The halves are joined as Kleene's three-valued "and": a Linux host fails the rule whatever its
+    port 25 does, and so does a host that greets, whatever it runs on.
+    """
+    if subject.answers_everywhere:
+        return None
+    halves = {_is_client_windows(subject), _lacks_mail_service(subject)}
+    if False in halves:
+        return False
+    return None if None in halves else True
+
+
+def choose_label(opinion: Opinion, weights: Weights) -> Label:
+    """Name the host, the gravest label that its evidence carries first."""
+    subject, likely = opinion.subject, opinion.probability
+    shared = subject.answers_everywhere or _is_gateway(subject)
+    if _is_bot(opinion, weights):
+        # Whoever it is, it is one of several: the address can be suspected, not named.
+        return Label.SUSPECTED_BOT if shared else Label.BOT
+    if likely >= weights.thresholds.suspected and not shared:
+        return Label.SUSPECTED_BOT
+    if mail_function(subject.facts) in {SmtpFunction.GREETS, SmtpFunction.MAIL_SERVER}:
+        return Label.NAT_OR_SHARED if subject.answers_everywhere else Label.MAIL_SERVER
+    if shared:
+        return Label.NAT_OR_SHARED
+    if subject.is_silent:
+        return Label.UNREACHABLE
+    return Label.OTHER_SERVER if _is_server(subject) else Label.UNKNOWN
+
+
+def _findings(subject: Subject, weights: Weights, kept: float) -> list[Evidence]:
+    found = [(rule, because) for rule in RULES if (because := rule.find(subject)) is not None]
+    return [
+        _aged(
+            Evidence(
+                rule=rule.name,
+                family=rule.family,
+                weight=weights.rules[rule.name],
+                because=because,
+            ),
+            kept,
+        )
+        for rule, because in found
+    ]
+
+
+def _aged(evidence: Evidence, kept: float) -> Evidence:
+    """Weaken what a late probe has against a host; what excuses it keeps its weight."""
+    if evidence.family not in ACTIVE_FAMILIES or evidence.weight <= 0 or kept >= 1:
+        return evidence
+    late = f"{evidence.because} (probed late, {kept:.0%} of its weight)"
+    return replace(evidence, weight=evidence.weight * kept, because=late)
+
+
+def _within_caps(evidence: Sequence[Evidence], caps: Mapping[Family, float]) -> list[Evidence]:
+    """Scale the evidence of a family whose sum exceeds its cap, so that what is shown adds up."""
+    sums: dict[Family, float] = defaultdict(float)
+    for item in evidence:
+        sums[item.family] += item.weight
+    return [
+        replace(item, weight=item.weight * caps[item.family] / abs(sums[item.family]))
+        if abs(sums[item.family]) > caps[item.family]
+        else item
+        for item in evidence
+    ]
+
+
+def _is_bot(opinion: Opinion, weights: Weights) -> bool:
+    limits = weights.thresholds
+    if any(vote <= limits.contrary for vote in opinion.votes.values()):
+        return False
+    if opinion.rule and opinion.kept >= limits.fresh:
+        return opinion.probability >= limits.suspected
+    speaking = {family for family, vote in opinion.votes.items() if vote >= limits.voice}
+    seen = speaking & (ACTIVE_FAMILIES | {Family.RECEIPT})
+    return len(speaking) >= 2 and bool(seen) and opinion.probability >= limits.bot
+
+
+def _is_client_windows(subject: Subject) -> bool | None:
+    match subject.os.role if subject.os else None:
+        case OsRole.CLIENT:
+            return True
+        case OsRole.SERVER | OsRole.OTHER:
+            return False
+        case _:
+            return None
+
+
+def _lacks_mail_service(subject: Subject) -> bool | None:
+    if subject.port_25_is_unsteady or not subject.shows_life:
+        return None
+    match subject.grade:
+        case MailGrade.CLOSED | MailGrade.FILTERED | MailGrade.SILENT:
+            return True
+        case None:
+            return None
+        case _:
+            return False
+
+
+def _is_gateway(subject: Subject) -> bool:
+    return subject.os is not None and subject.os.is_gateway
+
+
+def _is_server(subject: Subject) -> bool:
+    if subject.os is None or not subject.open_ports:
+        return False
+    unix = subject.os.role is OsRole.OTHER and not subject.os.is_device
+    return unix or subject.os.role is OsRole.SERVER

@@ -1,0 +1,124 @@
+"""The host under judgement: its facts, read once into the words that rules speak."""
+
+from dataclasses import dataclass
+
+from botprobe.classify.addressnames import NameKind, name_kind
+from botprobe.classify.mailfunction import MailGrade, mail_grade
+from botprobe.classify.oscatalog import OsReading, read_os
+from botprobe.model.facts import Facts
+from botprobe.model.mail import Trust
+from botprobe.model.outcome import Measured
+from botprobe.model.results import DnsResult, OsResult, PortState, PtrName
+from botprobe.model.target import Sighting, Target
+
+# nmap asks 12 ports by default. A real server may have ten of those open, SSH beside VNC beside
+# RDP on all of them nobody has: that is a middlebox, a tarpit or a honeypot.
+LIAR_MIN_PORTS = 8
+
+SMTP_PORT = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A target and what its facts say; None stands for whatever was not measured."""
+
+    facts: Facts
+    target: Target
+    os: OsReading | None
+    grade: MailGrade | None
+
+    @property
+    def answers_everywhere(self) -> bool:
+        """Whether every asked port is open, so that no open port means anything."""
+        match self.facts.os:
+            case Measured(OsResult(ports=ports)) if len(ports) >= LIAR_MIN_PORTS:
+                return all(state is PortState.OPEN for _, state in ports)
+            case _:
+                return False
+
+    @property
+    def shows_life(self) -> bool:
+        """Whether the host answered anything at all."""
+        return any(self._signs_of_life())
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether echo requests, ports and SMTP were all tried and none was answered."""
+        measured = (self.facts.ping, self.facts.os, self.facts.smtp)
+        return all(isinstance(outcome, Measured) for outcome in measured) and not self.shows_life
+
+    @property
+    def port_25_is_unsteady(self) -> bool:
+        """Whether nmap found port 25 open and the SMTP session a moment apart did not.
+
+        Rate limits and intrusion prevention do so; the mail server behind them is real.
+        """
+        closed = self.grade in {MailGrade.CLOSED, MailGrade.FILTERED}
+        return closed and SMTP_PORT in self.open_ports
+
+    @property
+    def open_ports(self) -> tuple[int, ...]:
+        """The ports that nmap found open."""
+        match self.facts.os:
+            case Measured(result):
+                return result.open_ports
+            case _:
+                return ()
+
+    @property
+    def names(self) -> tuple[PtrName, ...] | None:
+        """The PTR names, forward-confirmed ones only if there are any; None if not measured."""
+        match self.facts.dns:
+            case Measured(DnsResult(names=names)):
+                return tuple(name for name in names if name.confirmed) or names
+            case _:
+                return None
+
+    @property
+    def name_kind(self) -> NameKind | None:
+        """What the names say about the line; the one that suits a server best counts.
+
+        None without a name. A name that is not confirmed can accuse but not excuse: whoever holds
+        the address can give it any name.
+        """
+        if not self.names:
+            return None
+        kinds = {name_kind(name.name, self.target.address) for name in self.names}
+        best = next(kind for kind in NameKind if kind in kinds)
+        excuses = best in {NameKind.MAIL, NameKind.STATIC}
+        return NameKind.PLAIN if excuses and not self.names[0].confirmed else best
+
+    @property
+    def may_change_hands(self) -> bool:
+        """Whether somebody else may have the address soon: unless a confirmed name denies it."""
+        lasting = {NameKind.MAIL, NameKind.STATIC, NameKind.PLAIN}
+        confirmed = bool(self.names) and all(name.confirmed for name in self.names or ())
+        return not confirmed or self.name_kind not in lasting
+
+    @property
+    def deliveries(self) -> tuple[Sighting, ...]:
+        """The mails that our own server took from the host itself."""
+        return tuple(
+            sighting for sighting in self.target.sightings if sighting.trust is Trust.BOUNDARY
+        )
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether every mail that the host delivered was submitted by a user who logged in."""
+        deliveries = self.deliveries
+        return bool(deliveries) and all(sighting.auth is not None for sighting in deliveries)
+
+    def _signs_of_life(self) -> tuple[bool, ...]:
+        ping, os, smtp = self.facts.ping, self.facts.os, self.facts.smtp
+        return (
+            isinstance(ping, Measured) and ping.result.alive,
+            isinstance(os, Measured)
+            and any(state is not PortState.FILTERED for _, state in os.result.ports),
+            isinstance(smtp, Measured) and smtp.result.port is not PortState.FILTERED,
+        )
+
+
+def read_subject(facts: Facts, target: Target) -> Subject:
+    """Read the facts about a target once, for all rules."""
+    reading = read_os(facts.os.result) if isinstance(facts.os, Measured) else None
+    return Subject(facts=facts, target=target, os=reading, grade=mail_grade(facts))
