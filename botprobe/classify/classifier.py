@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from botprobe.classify.alternatives import alternatives
 from botprobe.classify.mailfunction import MailGrade, SmtpFunction, mail_function
 from botprobe.classify.oscatalog import OsRole
 from botprobe.classify.rules import RULES
@@ -20,6 +21,9 @@ from botprobe.model.verdict import Evidence, Family, Label, Verdict
 
 ACTIVE_FAMILIES = frozenset({Family.OS, Family.SERVICE, Family.PROXY, Family.TRAFFIC})
 """Families that stand on what the host itself did when it was measured."""
+
+# As many as a reader takes in; the nearest ones.
+MAX_CHANGES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,18 +57,27 @@ def judge(
         lag_seconds: from the delivery of the newest mail to the probe, None if there is no mail.
     """
     opinion = form_opinion(facts, target, weights, lag_seconds)
+    label = choose_label(opinion, weights)
+    changes = []
+    for other in alternatives(facts, lag_seconds):
+        changed = form_opinion(other.facts, target, weights, other.lag_seconds)
+        if (new := choose_label(changed, weights)) is not label:
+            distance = abs(changed.log_odds - opinion.log_odds)
+            changes.append((distance, f"{other.clause} would make it {new}"))
     return Verdict(
-        label=choose_label(opinion, weights),
+        label=label,
         probability=opinion.probability,
         client_windows_without_mail_service=opinion.rule,
         evidence=opinion.evidence,
+        would_change=tuple(clause for _, clause in sorted(changes)[:MAX_CHANGES]),
         rules=weights.label,
     )
 
 
 def not_probed(reason: str) -> Verdict:
-    """The verdict on an address that no packet was sent to; the reason stands in the case."""
-    return Verdict(label=Label.NOT_PROBED, probability=0.5, would_change=(f"probing it: {reason}",))
+    """Judge an address that no packet was sent to: nothing is known, so the odds are even."""
+    change = f"a probe, which was refused: {reason}"
+    return Verdict(label=Label.NOT_PROBED, probability=0.5, would_change=(change,))
 
 
 def form_opinion(
@@ -95,7 +108,7 @@ def client_windows_without_mail_service(subject: Subject) -> bool | None:
     """
     if subject.answers_everywhere:
         return None
-    halves = {_is_client_windows(subject), _lacks_mail_service(subject)}
+    halves = {_is_client_windows(subject), lacks_mail_service(subject)}
     if False in halves:
         return False
     return None if None in halves else True
@@ -157,7 +170,14 @@ def _within_caps(evidence: Sequence[Evidence], caps: Mapping[Family, float]) -> 
 
 
 def _is_bot(opinion: Opinion, weights: Weights) -> bool:
+    """Whether the evidence names a bot: by the mission's rule, or by two families of it.
+
+    In either case a mail server must have been looked for and not found: on ground of what could
+    not be measured nobody is called a bot.
+    """
     limits = weights.thresholds
+    if not lacks_mail_service(opinion.subject):
+        return False
     if any(vote <= limits.contrary for vote in opinion.votes.values()):
         return False
     if opinion.rule and opinion.kept >= limits.fresh:
@@ -165,6 +185,19 @@ def _is_bot(opinion: Opinion, weights: Weights) -> bool:
     speaking = {family for family, vote in opinion.votes.items() if vote >= limits.voice}
     seen = speaking & (ACTIVE_FAMILIES | {Family.RECEIPT})
     return len(speaking) >= 2 and bool(seen) and opinion.probability >= limits.bot
+
+
+def lacks_mail_service(subject: Subject) -> bool | None:
+    """Whether a host that is up was asked for mail service and showed none; None is undecided."""
+    if subject.port_25_is_unsteady or not subject.shows_life:
+        return None
+    match subject.grade:
+        case MailGrade.CLOSED | MailGrade.FILTERED | MailGrade.SILENT:
+            return True
+        case None:
+            return None
+        case _:
+            return False
 
 
 def _is_client_windows(subject: Subject) -> bool | None:
@@ -175,18 +208,6 @@ def _is_client_windows(subject: Subject) -> bool | None:
             return False
         case _:
             return None
-
-
-def _lacks_mail_service(subject: Subject) -> bool | None:
-    if subject.port_25_is_unsteady or not subject.shows_life:
-        return None
-    match subject.grade:
-        case MailGrade.CLOSED | MailGrade.FILTERED | MailGrade.SILENT:
-            return True
-        case None:
-            return None
-        case _:
-            return False
 
 
 def _is_gateway(subject: Subject) -> bool:

@@ -1,0 +1,107 @@
+"""What could have been seen instead: facts that differ in one point, to be judged as well."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from botprobe.model.facts import Facts
+from botprobe.model.outcome import Measured, Outcome
+from botprobe.model.results import (
+    DnsResult,
+    OsClass,
+    OsMatch,
+    OsResult,
+    PortState,
+    PtrName,
+    Reply,
+    SmtpResult,
+)
+
+R = TypeVar("R")
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_HOST = "host.example.net"
+_ONE_OPEN_PORT = ((80, PortState.OPEN),)
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Facts that were not seen."""
+
+    clause: str
+    """What is different, as the subject of a sentence."""
+    facts: Facts
+    lag_seconds: float | None
+
+
+def alternatives(facts: Facts, lag_seconds: float | None) -> Iterator[Alternative]:
+    """Yield the same facts with one outcome replaced, or probed without delay."""
+    for clause, smtp in _SMTP_ANSWERS:
+        changed = replace(facts, smtp=_instead(facts.smtp, smtp))
+        yield Alternative(clause + _unmeasured(facts.smtp), changed, lag_seconds)
+    for clause, match in _SYSTEMS:
+        system = OsResult(matches=(match,), ports=_ports(facts))
+        changed = replace(facts, os=_instead(facts.os, system))
+        yield Alternative(clause + _unmeasured(facts.os), changed, lag_seconds)
+    for clause, dns in _NAMES:
+        changed = replace(facts, dns=_instead(facts.dns, dns))
+        yield Alternative(clause + _unmeasured(facts.dns), changed, lag_seconds)
+    if lag_seconds:
+        yield Alternative("a probe at the time of delivery", facts, 0.0)
+
+
+def _instead(outcome: Outcome[R], result: R) -> Measured[R]:
+    if isinstance(outcome, Measured):
+        return replace(outcome, result=result)
+    return Measured(result, _NEVER, 0.0)
+
+
+def _unmeasured(outcome: Outcome[object]) -> str:
+    return "" if isinstance(outcome, Measured) else " (not measured so far)"
+
+
+def _ports(facts: Facts) -> tuple[tuple[int, PortState], ...]:
+    return facts.os.result.ports if isinstance(facts.os, Measured) else _ONE_OPEN_PORT
+
+
+def _system(name: str, vendor: str, family: str, generation: str) -> OsMatch:
+    osclass = OsClass(
+        vendor=vendor,
+        family=family,
+        generation=generation,
+        type="general purpose",
+        accuracy=100,
+    )
+    return OsMatch(name=name, accuracy=100, classes=(osclass,))
+
+
+_SMTP_ANSWERS = (
+    ("a closed port 25", SmtpResult(port=PortState.CLOSED)),
+    (
+        "a mail server on port 25",
+        SmtpResult(
+            port=PortState.OPEN,
+            greeting=Reply(220, (f"{_HOST} ESMTP",)),
+            ehlo=Reply(250, (_HOST,)),
+        ),
+    ),
+)
+_SYSTEMS = (
+    ("a client Windows", _system("a client Windows", "Microsoft", "Windows", "XP")),
+    ("a server Windows", _system("a server Windows", "Microsoft", "Windows", "2003")),
+    ("a Linux", _system("a Linux", "Linux", "Linux", "6.X")),
+)
+_NAMES = (
+    ("no PTR record", DnsResult()),
+    (
+        "the name of a customer's line",
+        DnsResult(names=(PtrName(name="1.dsl.pool.example.net", confirmed=True),)),
+    ),
+    (
+        "a mail server's confirmed name and an MX",
+        DnsResult(
+            names=(PtrName(name="mail.site.example.net", confirmed=True, mx_points_here=True),)
+        ),
+    ),
+)
