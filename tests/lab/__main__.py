@@ -56,18 +56,24 @@ def _inside(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.lab", description="Run a command in the laboratory.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.lab", description="Run a command in the laboratory."
+    )
     commands = parser.add_subparsers(required=True)
     run = commands.add_parser("run", help="run a command inside, and return its exit code")
     run.add_argument("--population", type=Path, default=population.DEFAULT_FILE, metavar="FILE")
-    run.add_argument("--random", type=int, default=0, metavar="N", help="add N hosts with random systems")
+    run.add_argument(
+        "--random", type=int, default=0, metavar="N", help="add N hosts with random systems"
+    )
     run.add_argument("--seed", type=int, default=0, metavar="S", help="of all that is random")
     run.add_argument("--block-25", action="store_true", help="drop what goes out to port 25")
     run.add_argument("--no-dns", action="store_true", help="let the DNS server be silent")
     run.add_argument("--no-ping", action="store_true", help="allow ping to nobody but root")
     run.add_argument("--as-user", action="store_true", help="run the command without privileges")
     run.add_argument("--veth", action="store_true", help="do without a TUN device")
-    run.add_argument("--wire", type=Path, metavar="FILE", help="write which packets were seen, as JSON")
+    run.add_argument(
+        "--wire", type=Path, metavar="FILE", help="write which packets were seen, as JSON"
+    )
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND ...")
     return parser
 

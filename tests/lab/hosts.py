@@ -7,6 +7,7 @@ from tests.lab.packets import Packet, Segment
 from tests.lab.persona import Persona, compile_persona
 from tests.lab.population import Host, PopulationError, PortState
 from tests.lab.sequences import IsnSource
+from tests.lab.services import SERVICES
 
 _DEFAULT_TTL = 64
 _SMTP = 25
@@ -64,6 +65,8 @@ class LiveHost:
     )
 
     def __init__(self, spec: Host, book: PersonaBook, chance: random.Random) -> None:
+        if unknown := set(spec.services.values()) - SERVICES.keys():
+            raise PopulationError(f"host {spec.name}: there is no service called {min(unknown)!r}")
         self._spec = spec
         self._book = book
         self._chance = chance

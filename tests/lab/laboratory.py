@@ -26,7 +26,12 @@ SCANNER_6, GATEWAY_6 = "2001:db8::1", "2001:db8::2"
 
 _FAR_LINK = "lab-far"
 _GATEWAY_MAC = "02:00:00:00:00:02"
-_PROTOCOLS = {packets.TCP: "tcp", packets.UDP: "udp", packets.ICMP: "icmp", packets.ICMPV6: "icmpv6"}
+_PROTOCOLS = {
+    packets.TCP: "tcp",
+    packets.UDP: "udp",
+    packets.ICMP: "icmp",
+    packets.ICMPV6: "icmpv6",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +71,10 @@ def open_link(population: Population, options: Options, stack: contextlib.ExitSt
         f"link set {LINK} up",
         f"address add {SCANNER} peer {GATEWAY} dev {LINK}",
         f"address add {SCANNER_6}/126 dev {LINK} nodad",
-        *(f"route add {network} via {gateway} dev {LINK}" for network, gateway in (("198.18.0.0/15", GATEWAY), ("2001:db8::/32", GATEWAY_6))),
+        *(
+            f"route add {network} via {gateway} dev {LINK}"
+            for network, gateway in (("198.18.0.0/15", GATEWAY), ("2001:db8::/32", GATEWAY_6))
+        ),
     )
     book = PersonaBook(osdb.load())
     chance = random.Random(options.seed)

@@ -43,7 +43,9 @@ class TunLink:
         """Make the device, raising ``OSError`` where it is not allowed."""
         self._fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            fcntl.ioctl(self._fd, _TUNSETIFF, struct.pack("16sH14x", name.encode(), _IFF_TUN | _IFF_NO_PI))
+            fcntl.ioctl(
+                self._fd, _TUNSETIFF, struct.pack("16sH14x", name.encode(), _IFF_TUN | _IFF_NO_PI)
+            )
         except OSError:
             os.close(self._fd)
             raise

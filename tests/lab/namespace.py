@@ -43,7 +43,17 @@ def private(command: Sequence[str], *, as_root: bool) -> list[str]:
     user = [] if as_root else ["--user", "--map-root-user"]
     return [
         *("setpriv", "--pdeathsig", "KILL", "--"),
-        *("unshare", *user, "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"),
+        *(
+            "unshare",
+            *user,
+            "--net",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "--",
+        ),
         *command,
     ]
 
@@ -51,7 +61,9 @@ def private(command: Sequence[str], *, as_root: bool) -> list[str]:
 def run(*command: str, text: str | None = None) -> str:
     """Run a program, raising ``LabError`` with its own words where it fails."""
     try:
-        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=30)
+        done = subprocess.run(
+            command, input=text, capture_output=True, text=True, check=False, timeout=30
+        )
     except FileNotFoundError as error:
         raise LabError(f"{command[0]} is not installed") from error
     except subprocess.TimeoutExpired as error:
@@ -109,7 +121,9 @@ def require_lab() -> None:
     and for a routing table without a way out.
     """
     if os.environ.get(MARKER) != "1":
-        raise LabError("not inside the laboratory: run this with python -m tests.lab run -- COMMAND")
+        raise LabError(
+            "not inside the laboratory: run this with python -m tests.lab run -- COMMAND"
+        )
     up = {name for _, name in socket.if_nameindex() if _is_up(name)}
     if LINK not in up:
         raise LabError(f"not inside the laboratory: there is no interface {LINK}")

@@ -62,9 +62,7 @@ def parse_tcp(payload: bytes) -> Segment | None:
     end = (offset >> 4) * 4
     if not 20 <= end <= len(payload):
         return None
-    return Segment(
-        source, destination, seq, ack, flags, window, payload[20:end], payload[end:]
-    )
+    return Segment(source, destination, seq, ack, flags, window, payload[20:end], payload[end:])
 
 
 def checksum(data: bytes) -> int:

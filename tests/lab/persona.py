@@ -69,7 +69,9 @@ class TcpAnswer:
     urgent: int
     payload: bytes
 
-    def build(self, probe: Packet, segment: Segment, *, isn: int | None, clock: int, ttl: int) -> bytes:
+    def build(
+        self, probe: Packet, segment: Segment, *, isn: int | None, clock: int, ttl: int
+    ) -> bytes:
         """Return the packet that answers ``segment``.
 
         ``isn`` is the number where a connection would begin, ``clock`` the host's timestamp.
@@ -78,7 +80,9 @@ class TcpAnswer:
         if self.clocks:
             filled = bytearray(options)
             for at, value, echo in self.clocks:
-                struct.pack_into("!II", filled, at, clock if value else 0, 0xFFFFFFFF if echo else 0)
+                struct.pack_into(
+                    "!II", filled, at, clock if value else 0, 0xFFFFFFFF if echo else 0
+                )
             options = bytes(filled)
         source, destination = probe.destination, probe.source
         body = packets.tcp_segment(
@@ -146,12 +150,14 @@ class UnreachableAnswer:
     quoted_ip_checksum: str
     """G good, Z zero, I invalid."""
     data_intact: bool
+    extra_hops: int
+    """Networks that the quoted TTL claims above the real ones: so routers come to a T of 256."""
 
     def build(self, probe: Packet, *, hops: int) -> bytes:
         """Return the packet that answers ``probe``, which crossed ``hops`` networks."""
         room = max(28, self.length - 28)
         quote = bytearray(probe.raw[:room].ljust(room, b"\0"))
-        quote[8] = max(1, quote[8] - (hops - 1))
+        quote[8] = max(1, quote[8] - (hops - 1) - self.extra_hops)
         if self.quoted_length is not None:
             struct.pack_into("!H", quote, 2, self.quoted_length)
         if self.quoted_ident is not None:
@@ -220,7 +226,9 @@ class Persona:
 def compile_persona(entry: OsEntry) -> Persona:
     """Compile an entry of nmap's database."""
     sequence = entry.test("SEQ") or {}
-    ids = plan_ip_ids(sequence.get("TI"), sequence.get("CI"), sequence.get("II"), sequence.get("SS"))
+    ids = plan_ip_ids(
+        sequence.get("TI"), sequence.get("CI"), sequence.get("II"), sequence.get("SS")
+    )
     tcp = _open_port_answers(entry, ids)
     for index, name in enumerate(("T2", "T3", "T4", "T5", "T6", "T7")):
         if test := entry.test(name):
@@ -241,7 +249,9 @@ def forge_crc32(wanted: int) -> bytes:
     """Return the four bytes whose CRC-32 is ``wanted`` (the text of a RST, attribute RD)."""
     # The CRC of four bytes is a bijection, linear but for a constant: solve for each input bit.
     constant = zlib.crc32(bytes(4))
-    rows = [(zlib.crc32((1 << bit).to_bytes(4, "little")) ^ constant, 1 << bit) for bit in range(32)]
+    rows = [
+        (zlib.crc32((1 << bit).to_bytes(4, "little")) ^ constant, 1 << bit) for bit in range(32)
+    ]
     target, solution = wanted ^ constant, 0
     for bit in reversed(range(32)):
         pivot = next(row for row in rows if row[0] >> bit & 1)
@@ -331,7 +341,7 @@ def _ttl(test: Mapping[str, str]) -> int:
     for usual in (guess, 64, 128, 255, 32):
         if any(usual in numbers for numbers in allowed):
             return usual
-    return allowed[0][-1]
+    return min(allowed[0][-1], 255)  # some entries allow more than there is
 
 
 def _ordinary_ttl(entry: OsEntry) -> int:
@@ -367,11 +377,17 @@ def _unreachable(test: Mapping[str, str] | None) -> UnreachableAnswer | None:
         quoted_udp_checksum=altered("RUCK"),
         quoted_ip_checksum=osdb.first_choice(test.get("RIPCK", "G")),
         data_intact=osdb.first_choice(test.get("RUD", "G")) == "G",
+        extra_hops=max(0, osdb.number(test.get("T")) - 255),
     )
 
 
 _ECHO_CODES = {"Z": (0, 0), "S": (9, 0), "O": (5, 7)}
-_ECHO_FRAGMENT_BITS = {"N": (False, False), "S": (True, False), "Y": (True, True), "O": (False, True)}
+_ECHO_FRAGMENT_BITS = {
+    "N": (False, False),
+    "S": (True, False),
+    "Y": (True, True),
+    "O": (False, True),
+}
 
 
 def _echo(test: Mapping[str, str] | None, ids: IpIds) -> tuple[EchoAnswer, EchoAnswer] | None:

@@ -29,6 +29,8 @@ MAX_RANDOM = 32_000
 _RANDOM_OPEN_PORTS = (22, 25, 80, 135, 139, 443, 445, 3389)
 
 
+_DNS = IPv4Address("198.19.0.53")
+
 _T = TypeVar("_T")
 
 
@@ -84,7 +86,7 @@ class Host:
 class Settings:
     """What holds for the whole laboratory."""
 
-    dns: IPv4Address = IPv4Address("198.19.0.53")
+    dns: IPv4Address = _DNS
     dnsbl_zone: str = "dnsbl.example"
     canaries: tuple[IPv4Address | IPv6Address, ...] = ()
     """Mail servers that are known to answer on port 25."""
@@ -181,14 +183,15 @@ def _host(table: object) -> Host:
         host = Host(
             name=name,
             addresses=tuple(
-                ip_address(text) for text in ([address] if address else fields.many("addresses", str))
+                ip_address(text)
+                for text in ([address] if address else fields.many("addresses", str))
             ),
             persona=tuple(fields.many("persona", str)),
             ping=fields.take("ping", default=False),
             open=frozenset(fields.many("open", int)),
             closed=frozenset(fields.many("closed", int)),
             default=PortState(fields.take("default", "closed")),
-            services={int(port): service for port, service in fields.take("services", {}).items()},
+            services=fields.services(),
             hops=fields.take("hops", 1),
             delay_ms=fields.number("delay_ms"),
             jitter_ms=fields.number("jitter_ms"),
@@ -227,7 +230,7 @@ class _Fields:
 
     def number(self, name: str) -> float:
         value = self._left.pop(name, 0)
-        if type(value) not in (int, float):
+        if isinstance(value, bool) or not isinstance(value, int | float):
             raise PopulationError(f"{self.where}: {name} is not a number")
         return value
 
@@ -236,6 +239,14 @@ class _Fields:
         if any(type(value) is not kind for value in values):
             raise PopulationError(f"{self.where}: {name} holds more than {kind.__name__} values")
         return values
+
+    def services(self) -> dict[int, str]:
+        """Return the services by port; TOML has only texts for keys."""
+        nothing: dict[str, str] = {}
+        table = self.take("services", nothing)
+        if any(not isinstance(service, str) for service in table.values()):
+            raise PopulationError(f"{self.where}: a service is given by its name")
+        return {int(port): service for port, service in table.items()}
 
     def done(self) -> None:
         if self._left:
@@ -252,7 +263,9 @@ def _check(population: Population) -> None:
         names.add(host.name)
         for address in host.addresses:
             if address in owners:
-                raise PopulationError(f"{host.name} has the address of {owners[address]}: {address}")
+                raise PopulationError(
+                    f"{host.name} has the address of {owners[address]}: {address}"
+                )
             owners[address] = host.name
 
 
@@ -270,6 +283,9 @@ def _check_host(host: Host) -> None:
     demand(host.services.keys() <= host.open, "a service on a port that is not open")
     demand(1 <= host.hops <= 30, "hops are 1 to 30")
     demand(0 <= host.loss < 1, "loss is a share from 0 to below 1")
-    demand(0 <= host.jitter_ms <= host.delay_ms < 60_000, "delay_ms: below 60000 and not below jitter_ms")
+    demand(
+        0 <= host.jitter_ms <= host.delay_ms < 60_000,
+        "delay_ms: below 60000 and not below jitter_ms",
+    )
     demand(host.ptr or not (host.forward or host.mx), "forward and mx need a ptr")
     demand(host.real in (None, "postfix"), f"no real server called {host.real!r}")

@@ -1,20 +1,19 @@
 """Answers every packet for thousands of hosts: one process, one loop, one timer heap."""
 
-import contextlib
 import heapq
 import itertools
 import random
 import select
-import struct
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 
 from tests.lab import packets
-from tests.lab.hosts import LiveHost, PortState
+from tests.lab.hosts import LiveHost
 from tests.lab.link import Link
 from tests.lab.packets import Packet, Segment
+from tests.lab.population import PortState
 from tests.lab.services import SERVICES, Identity
 from tests.lab.stream import Connection, Network
 
@@ -38,6 +37,9 @@ _NMAP_TESTS = {
 }
 _CLOSED_PORT_TESTS = frozenset({"T5", "T6", "T7"})
 
+ConnectionKey = tuple[bytes, int, bytes, int]
+"""The peer's address and port, ours."""
+
 WireKey = tuple[bytes, int, int]
 """Destination, protocol, port (TCP, UDP) or type (ICMP)."""
 
@@ -56,7 +58,9 @@ def nmap_test(segment: Segment) -> str | None:
 class Responder:
     """The hosts behind one link."""
 
-    def __init__(self, link: Link, hosts: Iterable[LiveHost], *, seed: int = 0, block_25: bool = False) -> None:
+    def __init__(
+        self, link: Link, hosts: Iterable[LiveHost], *, seed: int = 0, block_25: bool = False
+    ) -> None:
         """Serve ``hosts``; ``block_25`` drops what goes to port 25, as many providers do."""
         self._link = link
         self._hosts = {address: host for host in hosts for address in host.addresses}
@@ -64,7 +68,7 @@ class Responder:
         self._block_25 = block_25
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._ticket = itertools.count()
-        self._connections: dict[tuple[bytes, int, bytes, int], Connection] = {}
+        self._connections: dict[ConnectionKey, Connection] = {}
         self.wire: Counter[WireKey] = Counter()
         """Packets seen, by where they went."""
 
@@ -138,20 +142,20 @@ class Responder:
         else:
             self._reset(host, packet, segment)
 
-    def _connect(
-        self, host: LiveHost, packet: Packet, syn: Segment, key: tuple[bytes, int, bytes, int]
-    ) -> None:
+    def _connect(self, host: LiveHost, packet: Packet, syn: Segment, key: ConnectionKey) -> None:
         service = SERVICES[host.service(syn.destination_port)]
         network = Network(
             send=partial(self._send_segment, host, packet.destination, packet.source),
             later=self._later,
-            forget=lambda: self._connections.pop(key, None) and None,
+            forget=partial(self._forget, key),
             patience=0.3 + 2 * host.slowest,
         )
-        # Entered before it exists: its first SYN-ACK may be answered by then only on loopback.
         self._connections[key] = Connection(
             network, service(Identity(host.greeting_name)), syn, self._chance.getrandbits(32)
         )
+
+    def _forget(self, key: ConnectionKey) -> None:
+        self._connections.pop(key, None)
 
     def _reset(self, host: LiveHost, packet: Packet, segment: Segment) -> None:
         """Answer what belongs to no connection (RFC 9293, section 3.10.7.1)."""
@@ -180,7 +184,10 @@ class Responder:
         if packet.protocol == packets.ICMPV6:
             if kind == 128:
                 message = packets.icmpv6_message(source, destination, 129, 0, packet.payload[4:])
-                self._send(host, packets.ip_packet(source, destination, packets.ICMPV6, message, ttl=host.ttl))
+                self._send(
+                    host,
+                    packets.ip_packet(source, destination, packets.ICMPV6, message, ttl=host.ttl),
+                )
             return
         if kind != 8:
             return
@@ -191,9 +198,13 @@ class Responder:
                 self._send(host, answer.build(packet, ttl=host.after_hops(answer.ttl)))
             return
         message = packets.icmp_message(0, code, packet.payload[4:])
-        self._send(host, packets.ip_packet(source, destination, packets.ICMP, message, ttl=host.ttl))
+        self._send(
+            host, packets.ip_packet(source, destination, packets.ICMP, message, ttl=host.ttl)
+        )
 
-    def _send_segment(self, host: LiveHost, source: bytes, destination: bytes, segment: Segment) -> None:
+    def _send_segment(
+        self, host: LiveHost, source: bytes, destination: bytes, segment: Segment
+    ) -> None:
         body = packets.tcp_segment(source, destination, segment)
         self._send(host, packets.ip_packet(source, destination, packets.TCP, body, ttl=host.ttl))
 

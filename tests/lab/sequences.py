@@ -5,7 +5,9 @@ and their greatest common divisor (GCD); https://nmap.org/book/osdetect-methods.
 arithmetic. Here it is done backwards, with the times at which the probes arrive.
 """
 
+import itertools
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -25,16 +27,18 @@ _STEADY = (0.0,) * 5
 _LARGEST_STEP = 0x7FFFFFFF
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IsnPlan:
     """How a system's initial sequence numbers grow."""
 
-    rate: float
+    rate: float = 0
     """Mean growth per second."""
-    deviation: float
+    deviation: float = 0
     """Standard deviation of the growth per second."""
-    unit: int
-    """Greatest common divisor of all steps; 0 for a constant number."""
+    unit: int = 0
+    """Greatest common divisor of all steps; 0 for a number that never changes."""
+    counts: tuple[int, ...] = ()
+    """The five steps in units, where they are so few that rounding would spoil the figures."""
 
     @property
     def shape(self) -> Sequence[float]:
@@ -51,34 +55,43 @@ class IsnPlan:
 
 def plan_isn(sp: str | None, gcd: str | None, isr: str | None) -> IsnPlan:
     """Choose a plan that fits a database entry's SP, GCD and ISR."""
-    units = osdb.intervals(gcd or "1", largest=0xFFFFFFFF)
-    unit = 1 if any(1 in allowed for allowed in units) or not units else units[0].start
-    speeds = [speed for allowed in osdb.intervals(isr or "108", largest=0x118) for speed in allowed]
-    spreads = [spread for allowed in osdb.intervals(sp or "104", largest=0x118) for spread in allowed]
+    units = osdb.intervals(gcd or "1", largest=_LARGEST_STEP)
+    speeds = osdb.intervals(isr or "108", largest=0x118)
+    spreads = osdb.intervals(sp or "104", largest=0x118)
+    unit = 1 if not units or any(1 in allowed for allowed in units) else units[0].start
     if not unit or not speeds or not spreads:
-        return IsnPlan(0, 0, 0)
-    speed = _steadiest(speeds, unit)
+        return IsnPlan()
+    speed = _middle(speeds)
     # nmap leaves a divisor up to 9 in the deviation, and takes a larger one out.
     scale = unit if unit > 9 else 1
-    spread = spreads[len(spreads) // 2]
-    deviation = 0.0 if 0 in spreads else 2 ** (spread / 8) * scale
-    return IsnPlan(2 ** (speed / 8), deviation, unit)
+    steady = any(0 in allowed for allowed in spreads)
+    return IsnPlan(
+        rate=2 ** (speed / 8),
+        deviation=0 if steady else 2 ** (_middle(spreads) / 8) * scale,
+        unit=unit,
+        counts=_few_steps(speeds, spreads, unit) if unit > 9 else (),
+    )
 
 
-def _steadiest(speeds: Sequence[int], unit: int) -> int:
-    """Return the middle speed, or the one whose step is nearest to a whole number of large units.
+def _middle(allowed: Sequence[range]) -> int:
+    numbers = sorted(number for one in allowed for number in one)
+    return numbers[len(numbers) // 2]
 
-    With a step of one and a half units, rounding would alternate between one and two.
-    """
-    middle = speeds[len(speeds) // 2]
-    if unit <= 9 or 2 ** (middle / 8) * _INTERVAL / unit > 20:
-        return middle
 
-    def roughness(speed: int) -> float:
-        steps = 2 ** (speed / 8) * _INTERVAL / unit
-        return abs(steps - max(1, round(steps)))
-
-    return min(speeds, key=roughness)
+def _few_steps(speeds: Sequence[range], spreads: Sequence[range], unit: int) -> tuple[int, ...]:
+    """Search five steps of a few units each that measure as wanted."""
+    for low, more, times in itertools.product(range(40), range(1, 4), range(5)):
+        counts = tuple(low + more if index < times else low for index in range(5))
+        rates = [count * unit / _INTERVAL for count in counts]
+        mean = statistics.fmean(rates)
+        if not mean or math.gcd(*counts) != 1:
+            continue
+        deviation = statistics.stdev(rates) / unit
+        speed = round(math.log2(mean) * 8)
+        spread = round(math.log2(deviation) * 8) if deviation > 1 else 0
+        if any(speed in one for one in speeds) and any(spread in one for one in spreads):
+            return counts
+    return ()
 
 
 class IsnSource:
@@ -96,26 +109,29 @@ class IsnSource:
 
     def next(self, probe: int, now: float) -> int:
         """Return the number for nmap's probe 0 to 5 that arrived ``now`` (seconds)."""
-        plan = self._plan
         if probe <= self._last or now - self._time > _ROUND_TIMEOUT:
             self._index = self._divisor = 0
-        elif plan.unit:
-            rate = plan.rate + plan.deviation * plan.shape[self._index % 5]
-            self._value = (self._value + self._step(rate * (now - self._time))) & _MASK
+        elif self._plan.unit:
+            self._value = (self._value + self._step(now - self._time)) & _MASK
             self._index += 1
         self._last = probe
         self._time = now
         return self._value
 
-    def _step(self, wanted: float) -> int:
-        unit = self._plan.unit
-        count = min(max(0, round(wanted / unit)), _LARGEST_STEP // unit)
+    def _step(self, seconds: float) -> int:
+        plan = self._plan
+        if plan.counts:
+            return plan.counts[self._index % 5] * plan.unit
+        wanted = (plan.rate + plan.deviation * plan.shape[self._index % 5]) * seconds
+        # A step of zero would hide the unit from the divisor of all steps.
+        least = 1 if plan.deviation else 0
+        count = min(max(least, round(wanted / plan.unit)), _LARGEST_STEP // plan.unit)
         if self._divisor:
-            # The divisor that all steps have in common has to be ``unit``, not a multiple of it.
+            # The divisor that all steps have in common has to be the unit, not a multiple of it.
             while math.gcd(self._divisor, count) > 1 and count > 1:
                 count -= 1
         self._divisor = math.gcd(self._divisor, count)
-        return count * unit
+        return count * plan.unit
 
 
 class IpIds(NamedTuple):
