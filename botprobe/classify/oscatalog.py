@@ -144,7 +144,7 @@ def match_role(match: OsMatch) -> OsRole | None:
     if len(roles) != 1:
         return OsRole.AMBIGUOUS if roles else OsRole.OTHER
     role = roles.pop()
-    return OsRole.AMBIGUOUS if _name_contradicts(match.name, role) else role
+    return OsRole.AMBIGUOUS if _name_contradicts(match, role) else role
 
 
 def _rivals(matches: Iterable[OsMatch], best: int) -> list[OsMatch]:
@@ -211,16 +211,16 @@ def _edition_role(osclass: OsClass, name: str) -> OsRole:
     return OsRole.AMBIGUOUS
 
 
-def _name_contradicts(name: str, role: OsRole | None) -> bool:
-    """Whether the name mentions what the classes leave out; both occur in the database."""
-    match role:
-        case OsRole.CLIENT:
-            edition = _EDITION_WORDS.search(name) and not _CLIENT_EDITION.search(name)
-            return bool(_SERVER_WORDS.search(name) or edition)
-        case OsRole.SERVER:
-            return bool(_CLIENT_WORDS.search(name))
-        case _:
-            return False
+def _name_contradicts(match: OsMatch, role: OsRole | None) -> bool:
+    """Whether the name mentions what the classes leave out, as happens in the database."""
+    if role is OsRole.SERVER:
+        return bool(_CLIENT_WORDS.search(match.name))
+    if role is not OsRole.CLIENT:
+        return False
+    classed = _generations(match) & {"NT", "2000"}
+    return bool(
+        _SERVER_WORDS.search(match.name) or (_EDITION_WORDS.search(match.name) and not classed)
+    )
 
 
 def _families(match: OsMatch) -> frozenset[str]:

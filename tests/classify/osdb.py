@@ -31,7 +31,7 @@ def read_entries(lines: Iterable[str]) -> Iterator[OsMatch]:
             classes.append(_read_class(value))
         elif keyword == "CPE":
             classes[-1] = _with_cpe(classes[-1], value.split()[0])
-        elif line.startswith("SEQ(") and name:
+        elif keyword.startswith("SEQ(") and name:
             yield OsMatch(name=name, accuracy=100, classes=tuple(classes))
             name = ""
 
