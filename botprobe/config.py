@@ -79,7 +79,14 @@ class NmapTable(Table, frozen=True):
     """OS detection."""
 
     program: str = "nmap"
-    host_timeout: float = 60
+
+
+class VerdictTable(Table, frozen=True):
+    """How facts are judged."""
+
+    lag_weakens: bool = True
+    """Whether a probe long after the delivery says less about a dynamic address. Off for old
+    mail whose hosts are known to be the same, as in a laboratory."""
 
 
 class StoreTable(Table, frozen=True):
@@ -103,6 +110,7 @@ class Settings(Table, frozen=True):
     canary: CanaryTable = CanaryTable()
     dns: DnsTable = DnsTable()
     nmap: NmapTable = NmapTable()
+    verdict: VerdictTable = VerdictTable()
     store: StoreTable = StoreTable()
     log: LogTable = LogTable()
 

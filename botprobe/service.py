@@ -9,6 +9,7 @@ from botprobe.classify.classifier import not_probed
 from botprobe.errors import BotprobeError
 from botprobe.hostlog import HostLog
 from botprobe.model.facts import Facts
+from botprobe.model.mail import Mail
 from botprobe.model.verdict import Case
 from botprobe.pipeline import Candidate, Pipeline
 
@@ -24,6 +25,13 @@ class Batch:
     concurrency: int
     trouble: Callable[[str], None]
     """Told in one line about each case that could not be made or kept."""
+
+    async def keep_mail(self, mail: Mail) -> None:
+        """Store a mail with its hops."""
+        try:
+            await self.pipeline.store.add_mail(mail)
+        except BotprobeError as error:
+            self.trouble(f"{mail.file}: not stored: {error}")
 
     async def run(self, candidates: Iterable[Candidate]) -> list[Case]:
         """Return the cases in the order of the candidates; one that failed is left out."""

@@ -1,0 +1,71 @@
+"""Options that several commands share, each said once, and how they override the settings."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from botprobe.config import Settings, load_settings
+from botprobe.model.verdict import Label
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Configuration file (TOML).", metavar="FILE")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+AsJsonLines = Annotated[bool, typer.Option("--jsonl", help="One JSON object per line.")]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Show every contribution and what would change it.")
+]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Probe again also who was probed within the cool-down.")
+]
+StorePath = Annotated[
+    Path | None, typer.Option("--store", help="SQLite file that keeps the cases.", metavar="FILE")
+]
+LogDirectory = Annotated[
+    Path | None, typer.Option("--log-dir", help="Directory of the host logs.", metavar="DIR")
+]
+HeloName = Annotated[
+    str | None, typer.Option("--helo-name", help="Our own name in EHLO.", metavar="NAME")
+]
+Canaries = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--canary",
+        help="Address known to answer on port 25; may be given several times.",
+        metavar="IP",
+    ),
+]
+FailOn = Annotated[
+    list[Label] | None,
+    typer.Option("--fail-on", help="Exit with 10 if a host gets this label.", metavar="LABEL"),
+]
+
+
+def settings_from(
+    config: Path | None,
+    *,
+    store: Path | None = None,
+    log_dir: Path | None = None,
+    helo_name: str | None = None,
+    canary: list[str] | None = None,
+    hops: str | None = None,
+) -> Settings:
+    """Read the settings and lay what the command line said over them.
+
+    Raises:
+        ConfigError: a setting is unknown or wrong.
+    """
+    said: dict[str, dict[str, Any]] = {
+        "store": {"path": store and str(store)},
+        "log": {"directory": log_dir and str(log_dir)},
+        "smtp": {"helo_name": helo_name},
+        "canary": {"hosts": canary or None},
+        "scope": {"hops": hops},
+    }
+    overrides = {
+        table: {key: value for key, value in keys.items() if value is not None}
+        for table, keys in said.items()
+    }
+    return load_settings(config, os.environ, overrides)

@@ -1,0 +1,141 @@
+"""From values to the screen: a panel per host, or JSON.
+
+Text from outside becomes ``rich.text.Text`` after ``visible``, never console markup.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from botprobe.contract.case import case_document, rfc3339
+from botprobe.contract.wording import dns_line, os_line, ping_line, ports_line, smtp_line
+from botprobe.model.text import visible
+from botprobe.model.verdict import Case, Evidence, Verdict
+
+LABEL_STYLES = {
+    "bot": "bold red",
+    "suspected-bot": "red",
+    "open-proxy": "magenta",
+    "mail-server": "green",
+    "other-server": "green",
+    "nat-or-shared": "cyan",
+    "unknown": "yellow",
+    "unreachable": "bright_black",
+    "not-probed": "bright_black",
+}
+
+# Without --explain only the reasons that carry the verdict are shown.
+BRIEF_EVIDENCE = 3
+
+
+def print_json(document: Any) -> None:
+    """Write one JSON document to standard output."""
+    json.dump(document, sys.stdout, indent=2, ensure_ascii=True)
+    print()
+
+
+def print_json_lines(documents: Iterable[Any]) -> None:
+    """Write one JSON object per line to standard output."""
+    for document in documents:
+        print(json.dumps(document, ensure_ascii=True))
+
+
+def print_cases(cases: Sequence[Case], *, as_json: bool, jsonl: bool, explain: bool) -> None:
+    """Show cases in the form that was asked for."""
+    if jsonl:
+        print_json_lines(map(case_document, cases))
+    elif as_json:
+        documents = [case_document(case) for case in cases]
+        print_json({"schema": "botprobe/cases/1", "cases": documents})
+    else:
+        console = stdout_console()
+        for case in cases:
+            console.print(case_panel(case, explain=explain))
+        console.print(summary(cases))
+
+
+def stdout_console() -> Console:
+    """Return a console for results; in a pipe it writes plain lines of 100 columns or more."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=120)
+
+
+def case_panel(case: Case, *, explain: bool) -> RenderableType:
+    """Draw one host: the verdict as the title, what was measured, and the reasons."""
+    style = LABEL_STYLES[case.verdict.label]
+    title = Text.assemble((f" {case.target} ", "bold"), (f" {case.verdict.label} ", style))
+    parts: list[RenderableType] = []
+    if case.refused is not None:
+        parts.append(Text(visible(case.refused), style="dim"))
+    if case.refused is None or case.verdict.evidence:
+        parts += [_facts(case), _verdict(case.verdict, explain=explain)]
+    return Panel(Group(*parts), title=title, title_align="left", border_style=style)
+
+
+def summary(cases: Sequence[Case]) -> RenderableType:
+    """Count the labels in one line."""
+    counts = dict.fromkeys(LABEL_STYLES, 0)
+    for case in cases:
+        counts[case.verdict.label] += 1
+    parts = [
+        Text(f"{count} {label}", style=LABEL_STYLES[label])
+        for label, count in counts.items()
+        if count
+    ]
+    return Text(f"{len(cases)} hosts: ") + Text(", ").join(parts)
+
+
+def _facts(case: Case) -> RenderableType:
+    facts = case.facts
+    rows = [
+        ("run", f"{rfc3339(case.started)[:19]}Z, {case.seconds:.1f} s" + _lag(case)),
+        ("ping", ping_line(facts.ping)),
+        ("nmap", os_line(facts.os)),
+        ("ports", ports_line(facts.os)),
+        ("smtp", smtp_line(facts.smtp)),
+        ("dns", dns_line(facts.dns)),
+    ]
+    grid = Table.grid(padding=(0, 2))
+    for name, text in rows:
+        grid.add_row(Text(name, style="dim"), Text(text, overflow="fold"))
+    return grid
+
+
+def _verdict(verdict: Verdict, *, explain: bool) -> RenderableType:
+    shown = verdict.evidence if explain else verdict.evidence[:BRIEF_EVIDENCE]
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(Text("bot?", style="dim"), _rule(verdict))
+    for evidence in shown:
+        grid.add_row(Text(f"{evidence.weight:+.1f}", style=_direction(evidence)), _reason(evidence))
+    if explain:
+        for change in verdict.would_change:
+            grid.add_row(Text("else", style="dim"), Text(visible(change), overflow="fold"))
+        grid.add_row(Text("rules", style="dim"), Text(verdict.rules, style="dim"))
+    return grid
+
+
+def _rule(verdict: Verdict) -> Text:
+    answer = {True: "yes", False: "no", None: "cannot be told"}
+    rule = answer[verdict.client_windows_without_mail_service]
+    return Text(
+        f"probability {verdict.probability:.2f}; client Windows without mail service: {rule}"
+    )
+
+
+def _reason(evidence: Evidence) -> Text:
+    reason = Text(visible(evidence.because), overflow="fold")
+    return reason.append(f"  ({evidence.family}: {evidence.rule})", style="dim")
+
+
+def _direction(evidence: Evidence) -> str:
+    return "red" if evidence.weight > 0 else "green"
+
+
+def _lag(case: Case) -> str:
+    return "" if case.lag_seconds is None else f", {case.lag_seconds:.0f} s after delivery"

@@ -1,0 +1,91 @@
+"""Stand-ins for the world: probes with a fixed answer, a store in memory, a silent watcher."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from botprobe.errors import StoreError
+from botprobe.model.mail import IpAddress, Mail
+from botprobe.model.outcome import Outcome
+from botprobe.model.results import DnsResult, OsResult, PingResult, PortState, SmtpResult
+from botprobe.model.target import Target
+from botprobe.model.verdict import Case
+from botprobe.pipeline import Probes
+
+R = TypeVar("R")
+
+
+@dataclass
+class FakeProbe(Generic[R]):
+    """Answers every target alike, or raises."""
+
+    answer: R | Exception
+    asked: list[Target] = field(default_factory=list)
+
+    async def run(self, target: Target) -> R:
+        """Answer, and remember who was asked."""
+        self.asked.append(target)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@dataclass
+class FakeStore:
+    """Keeps everything in two lists."""
+
+    kept: list[Case] = field(default_factory=list)
+    mails: list[Mail] = field(default_factory=list)
+    broken: bool = False
+
+    async def add_mail(self, mail: Mail) -> None:
+        """Keep a mail."""
+        self._work()
+        self.mails.append(mail)
+
+    async def add_case(self, case: Case) -> None:
+        """Keep a case."""
+        self._work()
+        self.kept.append(case)
+
+    async def cases(self, address: IpAddress) -> Sequence[Case]:
+        """Return the cases of an address, newest first."""
+        return [case for case in reversed(self.kept) if case.target.address == address]
+
+    async def probed_since(self, start: datetime) -> Sequence[tuple[IpAddress, datetime]]:
+        """Return who was probed when."""
+        return [(case.target.address, case.started) for case in self.kept if case.started >= start]
+
+    def _work(self) -> None:
+        if self.broken:
+            raise StoreError("store: database or disk is full")
+
+
+@dataclass
+class FakeWatcher:
+    """Writes down what it was told."""
+
+    told: list[str] = field(default_factory=list)
+
+    def started(self, target: Target) -> None:
+        """Note the start."""
+        self.told.append(f"started {target}")
+
+    def measured(self, target: Target, probe: str, outcome: Outcome[Any]) -> None:
+        """Note a probe."""
+        self.told.append(f"{probe} {target} {type(outcome).__name__}")
+
+    def finished(self, case: Case) -> None:
+        """Note the end."""
+        self.told.append(f"finished {case.target} {case.verdict.label}")
+
+
+def silent_probes(ping: PingResult | Exception | None = None) -> Probes:
+    """Return probes that meet a host without open ports."""
+    return Probes(
+        ping=FakeProbe(ping or PingResult(sent=3, received=0)),
+        os=FakeProbe(OsResult(ports=((25, PortState.FILTERED),))),
+        smtp=FakeProbe(SmtpResult(port=PortState.FILTERED)),
+        dns=FakeProbe(DnsResult()),
+    )

@@ -1,0 +1,220 @@
+"""From hops to targets, from a target to its case."""
+
+from dataclasses import replace
+from datetime import timedelta
+from ipaddress import ip_address, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from botprobe.classify.classifier import not_probed
+from botprobe.errors import ProbeUnavailable
+from botprobe.model.facts import Facts
+from botprobe.model.mail import Boundary, BoundaryBasis, Hop, HopStatus, Mail, Trust
+from botprobe.model.outcome import Measured, NotMeasured
+from botprobe.model.results import PingResult
+from botprobe.model.target import Target
+from botprobe.model.verdict import Label, Verdict
+from botprobe.pipeline import Candidate, Pipeline, Probes, candidates
+from botprobe.scope.addresses import Scope
+from botprobe.scope.budget import Budget, Limits
+from tests.cases import HOST, NOON, bot_case, sighting
+from tests.fakes import FakeProbe, FakeStore, FakeWatcher, silent_probes
+
+LAB = Scope(allow=(ip_network("198.18.0.0/15"),))
+
+
+def mail_with(*hops: tuple[Trust | None, str | None], file: str = "new/1.mail") -> Mail:
+    """Return a mail whose chain has these hops, newest first."""
+    return Mail(
+        file=file,
+        delivered_at=NOON,
+        boundary=Boundary(basis=BoundaryBasis.CONFIG, hop=0),
+        hops=tuple(
+            Hop(
+                index=index,
+                status=HopStatus.PARSED,
+                raw="",
+                trust=trust,
+                ip=ip_address(ip) if ip else None,
+            )
+            for index, (trust, ip) in enumerate(hops)
+        ),
+    )
+
+
+def pipeline_with(
+    store: FakeStore | None = None,
+    probes: Probes | None = None,
+    scope: Scope = LAB,
+    *,
+    fresh: bool = False,
+) -> Pipeline:
+    """Return a pipeline of fakes in which it is always noon."""
+
+    def judge(facts: Facts, target: Target, lag: float | None) -> Verdict:
+        return Verdict(label=Label.UNKNOWN, probability=0.5)
+
+    return Pipeline(
+        probes=probes or silent_probes(),
+        scope=scope,
+        budget=Budget(Limits()),
+        store=store or FakeStore(),
+        judge=judge,
+        watcher=FakeWatcher(),
+        fresh=fresh,
+        now=lambda: NOON,
+    )
+
+
+class TestCandidates:
+    def test_takes_the_outside_hops_of_a_mail(self) -> None:
+        """Our own hosts and hops without an address are nobody to probe."""
+        mail = mail_with(
+            (Trust.OWN, "198.18.0.5"),
+            (Trust.BOUNDARY, "198.18.10.1"),
+            (None, None),
+            (Trust.CLAIMED, "198.18.10.2"),
+        )
+
+        found = candidates([mail], "all", 4)
+
+        assert [str(item.target) for item in found] == ["198.18.10.1", "198.18.10.2"]
+        assert all(item.refused is None for item in found)
+
+    @pytest.mark.parametrize(
+        ("choice", "probed"),
+        [
+            ("boundary", {"198.18.10.1"}),
+            ("all", {"198.18.10.1", "198.18.10.2", "198.18.10.4"}),
+            ("all,forged", {"198.18.10.1", "198.18.10.2", "198.18.10.3", "198.18.10.4"}),
+        ],
+    )
+    def test_asks_whom_the_choice_names(self, choice: str, probed: set[str]) -> None:
+        """The others stay in the result, with the reason why they are not probed."""
+        mail = mail_with(
+            (Trust.BOUNDARY, "198.18.10.1"),
+            (Trust.CLAIMED, "198.18.10.2"),
+            (Trust.FORGED, "198.18.10.3"),
+            (Trust.SYNTHETIC, "198.18.10.4"),
+        )
+
+        found = candidates([mail], choice, 4)
+
+        assert len(found) == 4
+        assert {str(item.target) for item in found if item.refused is None} == probed
+
+    def test_one_mail_causes_few_probes_and_its_boundary_is_one_of_them(self) -> None:
+        """A header stuffed with a hundred victims does not make us probe them."""
+        claimed = [(Trust.CLAIMED, f"198.18.11.{number}") for number in range(100)]
+        mail = mail_with(*claimed, (Trust.BOUNDARY, "198.18.10.1"))
+
+        found = candidates([mail], "all", 4)
+        allowed = [str(item.target) for item in found if item.refused is None]
+
+        assert len(found) == 101
+        assert len(allowed) == 4
+        assert allowed[0] == "198.18.10.1"
+
+    def test_one_address_of_many_mails_is_one_target(self) -> None:
+        """Ten thousand mails of one bot are one investigation and ten thousand sightings."""
+        mails = [mail_with((Trust.BOUNDARY, str(HOST)), file=f"new/{n}") for n in range(10)]
+
+        (only,) = candidates(mails, "all", 4)
+
+        assert [seen.file for seen in only.target.sightings] == [f"new/{n}" for n in range(10)]
+
+    def test_permission_of_one_mail_is_enough(self) -> None:
+        """An address that one mail may not have probed is probed for another that may."""
+        forged = mail_with((Trust.FORGED, str(HOST)))
+        honest = mail_with((Trust.BOUNDARY, str(HOST)))
+
+        assert candidates([forged], "all", 4)[0].refused == "the hop is forged"
+        assert candidates([forged, honest], "all", 4)[0].refused is None
+        assert candidates([honest, forged], "all", 4)[0].refused is None
+
+    @given(st.lists(st.lists(st.sampled_from(Trust), max_size=8), max_size=5), st.integers(0, 4))
+    def test_no_mail_exceeds_its_share(self, chains: list[list[Trust]], most: int) -> None:
+        """Whatever the headers say, probes are bounded by mails times the limit."""
+        mails = [
+            mail_with(*[(trust, f"198.18.{n}.{i}") for i, trust in enumerate(chain)])
+            for n, chain in enumerate(chains)
+        ]
+
+        allowed = [item for item in candidates(mails, "all", most) if item.refused is None]
+
+        assert len(allowed) <= most * len(mails)
+
+
+class TestInvestigate:
+    async def test_asks_every_probe_and_keeps_each_outcome(self) -> None:
+        """A probe that cannot measure does not stop the others."""
+        probes = replace(silent_probes(), os=FakeProbe(ProbeUnavailable("no raw socket")))
+
+        case = await pipeline_with(probes=probes).investigate(Candidate(Target(HOST)))
+
+        assert case.refused is None
+        assert case.facts.os == NotMeasured("no raw socket")
+        assert isinstance(case.facts.ping, Measured)
+        assert case.facts.ping.result == PingResult(sent=3, received=0)
+
+    async def test_a_refused_address_is_asked_nothing(self) -> None:
+        """Outside of the scope no probe is even started."""
+        probes = silent_probes()
+        pipeline = pipeline_with(probes=probes, scope=Scope())
+
+        case = await pipeline.investigate(Candidate(Target(HOST)))
+
+        assert case.refused == "benchmarking, RFC 2544"
+        assert case.verdict.label is Label.NOT_PROBED
+        assert isinstance(probes.ping, FakeProbe)
+        assert probes.ping.asked == []
+
+    async def test_a_host_in_its_cool_down_shows_what_is_known(self) -> None:
+        """Within the cool-down the earlier case answers, and says why nobody was asked again."""
+        known = bot_case()
+        store = FakeStore(kept=[known])
+        pipeline = pipeline_with(store=store)
+        pipeline.budget.remember([(HOST, NOON - timedelta(hours=1))])
+
+        case = await pipeline.investigate(Candidate(Target(HOST)))
+
+        assert case.verdict == known.verdict
+        assert "cool-down" in (case.refused or "")
+
+    async def test_fresh_probes_again(self) -> None:
+        """An operator may ask again by name."""
+        pipeline = pipeline_with(fresh=True)
+        pipeline.budget.remember([(HOST, NOON)])
+
+        assert (await pipeline.investigate(Candidate(Target(HOST)))).refused is None
+
+    async def test_counts_the_lag_from_the_newest_delivery(self) -> None:
+        """The delay between delivery and probe is part of the case; the future is no delay."""
+        times = (NOON - timedelta(hours=2), NOON - timedelta(minutes=1), None)
+        seen = tuple(replace(sighting(), delivered_at=time) for time in times)
+        future = (replace(sighting(), delivered_at=NOON + timedelta(days=1)),)
+
+        case = await pipeline_with().investigate(Candidate(Target(HOST, seen)))
+        strange = await pipeline_with().investigate(Candidate(Target(HOST, future)))
+
+        assert case.lag_seconds == 60
+        assert strange.lag_seconds is None
+
+    async def test_tells_the_watcher(self) -> None:
+        """Progress can be shown: start, each probe, end."""
+        pipeline = pipeline_with()
+        await pipeline.investigate(Candidate(Target(HOST)))
+
+        assert isinstance(pipeline.watcher, FakeWatcher)
+        assert pipeline.watcher.told[0] == f"started {HOST}"
+        assert pipeline.watcher.told[-1] == f"finished {HOST} unknown"
+        assert len(pipeline.watcher.told) == 6
+
+    async def test_keeps_the_reason_of_a_refused_candidate(self) -> None:
+        """What a mail may not cause is a case without facts."""
+        case = await pipeline_with().investigate(Candidate(Target(HOST), "the hop is forged"))
+
+        assert case.verdict == not_probed("the hop is forged")
+        assert case.facts == Facts()

@@ -1,0 +1,123 @@
+"""Working through many targets."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from pathlib import Path
+
+from botprobe.hostlog import HostLog
+from botprobe.model.facts import Facts
+from botprobe.model.mail import Mail
+from botprobe.model.results import PingResult
+from botprobe.model.target import Target
+from botprobe.pipeline import Candidate, Pipeline
+from botprobe.service import Batch
+from tests.cases import HOST, NOON, bot_case
+from tests.fakes import FakeStore, silent_probes
+from tests.test_pipeline import pipeline_with
+
+OTHER = ip_address("198.18.11.1")
+
+
+def batch_of(
+    pipeline: Pipeline, logs: Path, trouble: Callable[[str], None], concurrency: int = 10
+) -> Batch:
+    """Return a batch over a pipeline of fakes."""
+    return Batch(pipeline=pipeline, hostlog=HostLog(logs), concurrency=concurrency, trouble=trouble)
+
+
+class FirstHostBreaksUs:
+    """A ping probe with a bug that one host brings out."""
+
+    async def run(self, target: Target) -> PingResult:
+        """Fail for one host in a way that nobody foresaw."""
+        if target.address == HOST:
+            raise ZeroDivisionError
+        return PingResult(sent=1, received=1)
+
+
+@dataclass
+class Gauge:
+    """A ping probe that counts how many run at the same time."""
+
+    now: int = 0
+    most: int = 0
+
+    async def run(self, target: Target) -> PingResult:
+        """Stay for a turn of the loop."""
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0)
+        self.now -= 1
+        return PingResult(sent=1, received=1)
+
+
+class TestBatch:
+    async def test_keeps_every_case_in_store_and_log(self, tmp_path: Path) -> None:
+        """Each host has its case in the store and its timestamped log."""
+        store, troubles = FakeStore(), list[str]()
+        batch = batch_of(pipeline_with(store), tmp_path, troubles.append)
+
+        cases = await batch.run([Candidate(Target(HOST)), Candidate(Target(OTHER))])
+
+        assert [case.target.address for case in cases] == [HOST, OTHER]
+        assert store.kept == cases
+        assert {path.name for path in tmp_path.iterdir()} == {str(HOST), str(OTHER)}
+        assert troubles == []
+
+    async def test_one_host_does_not_stop_the_others(self, tmp_path: Path) -> None:
+        """An error that nobody foresaw costs one case, and is told in one line."""
+        probes = replace(silent_probes(), ping=FirstHostBreaksUs())
+        troubles: list[str] = []
+        batch = batch_of(pipeline_with(probes=probes), tmp_path, troubles.append)
+
+        cases = await batch.run([Candidate(Target(HOST)), Candidate(Target(OTHER))])
+
+        assert [case.target.address for case in cases] == [OTHER]
+        assert len(troubles) == 1
+        assert troubles[0].startswith(f"{HOST}: ")
+
+    async def test_a_full_disk_loses_no_verdict(self, tmp_path: Path) -> None:
+        """A case that cannot be stored is still shown and logged, and the trouble is told."""
+        troubles: list[str] = []
+        batch = batch_of(pipeline_with(FakeStore(broken=True)), tmp_path, troubles.append)
+
+        cases = await batch.run([Candidate(Target(HOST))])
+
+        assert len(cases) == 1
+        assert troubles == [f"{HOST}: not stored: store: database or disk is full"]
+        assert list((tmp_path / str(HOST)).glob("*.log"))
+
+    async def test_a_refusal_is_stored_without_facts_and_not_logged(self, tmp_path: Path) -> None:
+        """What is shown of a host in its cool-down is not a second investigation."""
+        store = FakeStore(kept=[bot_case()])
+        pipeline = pipeline_with(store)
+        pipeline.budget.remember([(HOST, NOON)])
+        troubles: list[str] = []
+
+        (case,) = await batch_of(pipeline, tmp_path, troubles.append).run([Candidate(Target(HOST))])
+
+        assert case.facts == bot_case().facts
+        assert store.kept[-1].facts == Facts()
+        assert store.kept[-1].refused == case.refused
+        assert list(tmp_path.iterdir()) == []
+
+    async def test_bounds_what_runs_at_the_same_time(self, tmp_path: Path) -> None:
+        """A backlog does not become a thousand connections."""
+        gauge = Gauge()
+        pipeline = pipeline_with(probes=replace(silent_probes(), ping=gauge))
+        targets = [Candidate(Target(ip_address(f"198.18.{n}.1"))) for n in range(20)]
+
+        await batch_of(pipeline, tmp_path, print, concurrency=3).run(targets)
+
+        assert gauge.most == 3
+
+    async def test_mails_are_kept_with_their_hops(self, tmp_path: Path) -> None:
+        """A mail that cannot be stored is told, not lost in a traceback."""
+        troubles: list[str] = []
+        pipeline = pipeline_with(FakeStore(broken=True))
+
+        await batch_of(pipeline, tmp_path, troubles.append).keep_mail(Mail(file="new/7"))
+
+        assert troubles == ["new/7: not stored: store: database or disk is full"]
