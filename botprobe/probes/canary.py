@@ -1,0 +1,116 @@
+"""Canary: proves that a connection to port 25 can leave from here at all.
+
+Most access providers and clouds block outgoing port 25, silently or by a forged reset. There every
+host of the world looks as if it had no mail server. So the operator names hosts that are known to
+greet on 25, and silence of a target counts only while one of these canaries greets.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from botprobe.errors import ProbeUnavailable
+from botprobe.model.outcome import Measured, NotMeasured
+from botprobe.model.results import SmtpResult
+from botprobe.model.target import Target
+from botprobe.probes.base import Probe, measure
+
+# Seconds that the state of the way out is believed. No longer than a connect is waited for: so the
+# canary was seen after the target's silence began. And no canary sees us more often.
+MAX_AGE = 10.0
+
+
+class EgressState(StrEnum):
+    """Whether connections to port 25 leave our network."""
+
+    OPEN = "open"
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Egress:
+    """The state of the way out, and what it was concluded from."""
+
+    state: EgressState
+    because: str
+    """A clause fit for a report."""
+
+
+UNKNOWN = Egress(EgressState.UNKNOWN, "no canary is configured, so silence on 25 proves nothing")
+
+
+class Canary:
+    """Asks hosts that are known to greet, at most once in ``max_age`` seconds."""
+
+    def __init__(
+        self, hosts: Sequence[Target], probe: Probe[SmtpResult], *, max_age: float = MAX_AGE
+    ) -> None:
+        self._hosts = tuple(hosts)
+        self._probe = probe
+        self._max_age = max_age
+        self._seen: Egress | None = None
+        self._seen_at = 0.0
+        self._one_at_a_time = asyncio.Lock()
+
+    async def egress(self) -> Egress:
+        """Say whether port 25 is open on the way out, asking the canaries if that is not known."""
+        if not self._hosts:
+            return UNKNOWN
+        # Counted from the call: those who queue up behind a slow check all take its answer.
+        oldest = time.monotonic() - self._max_age
+        async with self._one_at_a_time:
+            if self._seen is None or self._seen_at < oldest:
+                self._seen_at = time.monotonic()
+                self._seen = await self._ask()
+            return self._seen
+
+    async def _ask(self) -> Egress:
+        """Ask the first canary, and the others only if it does not greet."""
+        first, *others = self._hosts
+        if why_not := await self._why_silent(first):
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._why_silent(host)) for host in others]
+            reasons = [why_not, *(task.result() for task in tasks)]
+            if all(reasons):
+                return _blocked([reason for reason in reasons if reason])
+        return Egress(EgressState.OPEN, "a canary greets on port 25")
+
+    async def _why_silent(self, host: Target) -> str | None:
+        match await measure(self._probe, host):
+            case Measured(SmtpResult(speaks_smtp=True)):
+                return None
+            case Measured(SmtpResult(port=port, broke=broke)):
+                return f"{host} is {port}" + (f", {broke}" if broke else "")
+            case NotMeasured(reason):
+                return f"{host}: {reason}"
+
+
+def _blocked(reasons: Sequence[str]) -> Egress:
+    count = f"none of {len(reasons)} canaries answers" if len(reasons) > 1 else "the canary is mute"
+    return Egress(EgressState.BLOCKED, f"egress blocked: {count} on 25 ({'; '.join(reasons)})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardedSmtpProbe:
+    """Lets silence of a target count only while a canary greets; a greeting proves itself."""
+
+    probe: Probe[SmtpResult]
+    canary: Canary
+
+    async def run(self, target: Target) -> SmtpResult:
+        """Probe the target, then the way out if the target did not greet.
+
+        Raises:
+            ProbeUnavailable: it did not greet, and it is not proven that a greeting would reach us.
+            RefusedByScope: the target must not be asked.
+        """
+        result = await self.probe.run(target)
+        if result.speaks_smtp:
+            return result
+        egress = await self.canary.egress()
+        if egress.state is not EgressState.OPEN:
+            raise ProbeUnavailable(egress.because)
+        return result
