@@ -1,0 +1,72 @@
+"""The header block of a message: bounded, tolerant, in one pass.
+
+Fields end at the first empty line (RFC 5322, section 2.1). Survived are NUL and 8-bit bytes, bare
+carriage returns, an mbox ``From `` line on top, lines that are no field, and headers without end.
+"""
+
+import re
+from typing import NamedTuple
+
+MAX_HEADER_BYTES = 64 * 1024
+
+_END = re.compile(rb"\n\r?\n")
+_NEXT_FIELD = re.compile(r"\n(?![ \t])")
+_NAME = re.compile(r"[!-9;-~]+")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class Field(NamedTuple):
+    """A header field."""
+
+    name: str
+    """In lower case."""
+    value: str
+    """As it stands, folded."""
+
+
+class Header(NamedTuple):
+    """The fields of a header block in their order, and what was wrong with it."""
+
+    fields: list[Field]
+    errors: tuple[str, ...]
+
+
+def read_header(data: bytes) -> Header:
+    """Read the header fields of a message, of which only the first 64 KiB are looked at.
+
+    Args:
+        data: the message, or at least its beginning.
+    """
+    block, errors = _header_block(data)
+    text = block.decode("utf-8", "replace")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", " ")
+    fields: list[Field] = []
+    strangers = 0
+    for line in _NEXT_FIELD.split(text):
+        name, colon, value = line.partition(":")
+        name = name.rstrip(" \t").lower()
+        if colon and _NAME.fullmatch(name):
+            fields.append(Field(name, value))
+        elif line.strip() and not (line.startswith("From ") and not fields):
+            strangers += 1
+    if not fields:
+        errors = (*errors, "no header field found")
+    elif strangers:
+        errors = (*errors, f"{strangers} lines of the header are no fields")
+    return Header(fields, errors)
+
+
+def _header_block(data: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """Cut the header out of the message."""
+    start = data[:MAX_HEADER_BYTES].removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n")
+    if b"\n" not in start:
+        start = start.replace(b"\r", b"\n")
+    end = _END.search(start)
+    if end is not None:
+        return start[: end.start()], ()
+    if len(data) > MAX_HEADER_BYTES:
+        return start, (
+            f"the header is longer than {MAX_HEADER_BYTES // 1024} KiB: the rest is cut",
+        )
+    return start, ()

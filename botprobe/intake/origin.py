@@ -1,0 +1,232 @@
+"""The sending host as a ``Received`` field names it: address, HELO, reverse DNS, ident, login.
+
+Each value is taken from the slot that the writing server fills itself. The address is never
+looked for: what the sender can write (its HELO, its ident reply, names in its certificate) may
+look like an address too. So the first comment behind the first word decides, except that a
+comment with a HELO marker, as of qmail and CommuniGate, hands on to the next.
+"""
+
+import re
+from typing import NamedTuple
+
+from botprobe.intake.clauses import Clause
+from botprobe.intake.literals import parse_literal
+from botprobe.intake.writers import Writer
+from botprobe.model.mail import IpAddress
+
+
+class Origin(NamedTuple):
+    """What a field says about the host that sent the mail to its writer."""
+
+    ip: IpAddress | None = None
+    helo: str | None = None
+    rdns: str | None = None
+    verified: bool | None = None
+    """Whether the writer resolved the name back to the address; None is unknown."""
+    ident: str | None = None
+    user: str | None = None
+    """Who authenticated."""
+    has_slot: bool = True
+    """Whether the field has a place for an address at all."""
+    remark: str = ""
+    """What is odd about the form."""
+
+
+# [1.2.3.4], [[1.2.3.4], [1.2.3.4:25], [1.2.3.4]:25 and what follows up to the end of the comment.
+_BRACKET_FIRST = re.compile(
+    r"\s*+\[\[?([^\[\]\s]{0,90})(?:\](?::[0-9]{1,5}\b)?|$)\s*+(.*)", re.DOTALL
+)
+# name [1.2.3.4], name[1.2.3.4], ident@name [1.2.3.4], ident@[1.2.3.4] (may be forged)
+_NAME_FIRST = re.compile(r"\s*+([^\s\[\]=\"]{1,1000})\s*+\[([^\[\]\s]{0,90})\](.*)", re.DOTALL)
+# 1.2.3.4, ident@1.2.3.4, 1.2.3.4:25, 1.2.3.4 with login; "1.2.3.4, HELO x" of smap
+_BARE = re.compile(
+    r"\s*+(?:(\S*)@)?((?:[Ii][Pp][Vv]6:)?[0-9A-Fa-f:.]{2,45})(?:%\S+)?(?:_trustedrelay)?"
+    r"(?:\s+with\s+(\S+)|,\s*(?:HELO|EHLO)\s+(\S*))?\s*+"
+)
+# ident@[1.2.3.4] of qmail-ldap and IronPort; the third group is that of _BARE
+_IDENT_BRACKET = re.compile(r"\s*+(?:([^\s\[\]]*)@)?\[([^\[\]\s]{0,90})\]()\s*+")
+# Old OpenSMTPD writes the name and a bare IPv6 address.
+_NAME_BARE_V6 = re.compile(r"(\S+)\s+((?:IPv6:)?[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]+)")
+
+_MARKERS = frozenset(("HELO", "EHLO", "LHLO"))
+_MARKER = re.compile(r"(?:HELO|EHLO|LHLO)(?:\s+(.*))?", re.DOTALL)
+_ACCOUNT = re.compile(
+    r"account\s+<?([^\s<>]*)>?(?:\s+(?:HELO|EHLO)\s+(.*)|\s+\[[^\[\]]*\]\s+(?:un)?verified)?",
+    re.DOTALL,
+)
+# The keys of Exim, ecelerity and ZMailer behind the address, in their order.
+_KEY_HELO = re.compile(r"(?:^|\s|\")(?:helo=|HELO=|HELO |EHLO |LHLO )([^\s\"]*|\"[^\"]*\")")
+_KEY_IDENT = re.compile(r"(?:^|\s)ident=(\S*)")
+_KEYS_ONLY = re.compile(r"(?:port=[0-9]{1,5}\s*)?(?:helo=|ident=)")
+
+# Formats without a HELO put the bare address first; such comments may follow it.
+_AFTER_ADDRESS = re.compile(
+    r"using TLS|(?:SquirrelMail|NaSMail) authenticated|proxying for|authenticated|account "
+)
+_NO_NAME = frozenset(
+    ("unknown", "softdnserr", "unverified", "nodnsquery", "unknownhost", "<unknown.domain>", "")
+)
+# The peer is a program on the same machine: a pipe, a socket file, a command.
+_LOCAL = re.compile(
+    r"(?:\S+@)?localhost(?:\.localdomain)?\s*$|(?:\S+\s+)?\[{1,2}(?:local|unix\b|\?\.\?)|uid [0-9]|AUTH:",
+    re.IGNORECASE,
+)
+_LOOPBACK = frozenset(("localhost", "127.0.0.1"))
+_VERIFYING = frozenset((Writer.POSTFIX, Writer.EXIM))
+_QMAIL_LIKE = frozenset((Writer.QMAIL, Writer.CRITICAL_PATH, Writer.OTHER))
+
+
+def read_origin(clause: Clause, writer: Writer, *, attached: bool) -> Origin:
+    """Read the ``from`` clause of a field.
+
+    Args:
+        clause: what stands between ``from`` and ``by``.
+        writer: who wrote the field.
+        attached: the first comment follows the first word without a space, as smap writes it.
+    """
+    if not clause.comments:
+        return _without_comment(clause, writer)
+    first, comment = clause.word, clause.comments[0]
+    if attached and first is not None:
+        return _attached(clause, first, comment)
+    if (marker := _MARKER.fullmatch(comment)) is not None:
+        return _with_marker(clause, _text(marker[1]), writer)
+    if (account := _ACCOUNT.fullmatch(comment)) is not None:
+        return Origin(_literal(first), _text(account[2]), user=_text(account[1]))
+    if _LOCAL.match(comment) is not None:
+        return Origin(helo=first, has_slot=False)
+    if (match := _BRACKET_FIRST.match(comment)) is not None:
+        return _bracket_first(first, match, writer)
+    if (match := _NAME_FIRST.match(comment)) is not None and match[1] not in _MARKERS:
+        return _name_first(first, match, writer)
+    if (match := _BARE.fullmatch(comment)) is not None:
+        return _bare(first, match, writer)
+    if (match := _NAME_BARE_V6.fullmatch(comment)) is not None:
+        return Origin(parse_literal(match[2]), first, _name(match[1]))
+    return _other_comment(clause, writer)
+
+
+def _without_comment(clause: Clause, writer: Writer) -> Origin:
+    """``[1.2.3.4]``, ``1.2.3.4`` or ``name [1.2.3.4]``."""
+    words = clause.words
+    if len(words) == 1:
+        # Postfix and Exim never leave the comment out: such a word is a HELO, or a forgery.
+        ip = None if writer is Writer.POSTFIX else _literal(words[0])
+        return Origin(ip, None if ip else words[0], has_slot=ip is not None)
+    if len(words) == 2 and (ip := _bracketed(words[1])) is not None:
+        rdns = _name(words[0]) if writer is Writer.EXIM else None
+        return Origin(ip, words[0], rdns, True if rdns else None)
+    return Origin(helo=clause.word, has_slot=False)
+
+
+def _with_marker(clause: Clause, helo: str | None, writer: Writer) -> Origin:
+    """``rdns (HELO x) (ident@1.2.3.4)`` of qmail; ``[1.2.3.4] (HELO x)`` of CommuniGate."""
+    first = clause.word
+    for comment in clause.comments[1:2]:
+        match = _BARE.fullmatch(comment) or _IDENT_BRACKET.fullmatch(comment)
+        if match is not None:
+            rdns, ident = _name(first), _text(match[1])
+            verified = _verified(Writer.QMAIL if writer is Writer.OTHER else writer, rdns)
+            user = ident if match[3] else None
+            ident = None if match[3] else ident
+            return Origin(parse_literal(match[2]), helo, rdns, verified, ident, user)
+    if len(clause.words) == 2 and (ip := _bracketed(clause.words[1])) is not None:
+        return Origin(ip, helo, _name(first))
+    return Origin(_literal(first), helo)
+
+
+def _attached(clause: Clause, first: str, comment: str) -> Origin:
+    """``rdns(1.2.3.4)``, ``rdns(1.2.3.4, HELO x)``, ``rdns(1.2.3.4), claiming to be "x"`` of smap."""
+    match = _BARE.fullmatch(comment)
+    if match is None:
+        return Origin(helo=first)
+    claim = clause.words[-1].strip('"') if "claiming" in clause.words else match[4]
+    return Origin(parse_literal(match[2]), _text(claim), _name(first), ident=_text(match[1]))
+
+
+def _bracket_first(first: str | None, match: re.Match[str], writer: Writer) -> Origin:
+    """``([1.2.3.4]:25 helo=x ident=y)``, ``([1.2.3.4] verified)`` and ``([1.2.3.4])``."""
+    ip, rest = parse_literal(match[1]), match[2]
+    remark = ""
+    if (second := _BRACKET_FIRST.match(rest)) is not None and rest[:1] == "[":
+        other = parse_literal(second[1])
+        remark = "two different addresses in the place of one" if ip and ip != other else ""
+        ip = ip or other  # ([unknown] [1.2.3.4])
+    helo, ident = _KEY_HELO.search(rest), _KEY_IDENT.search(rest)
+    named = helo or writer is Writer.EXIM or rest.startswith("verified")
+    rdns = _name(first) if named else None
+    return Origin(
+        ip,
+        first if helo is None else _text(helo[1].strip('"')),
+        rdns,
+        True if rdns and helo is None else _verified(writer, rdns),
+        _text(ident[1]) if ident else None,
+        remark=remark,
+    )
+
+
+def _name_first(first: str | None, match: re.Match[str], writer: Writer) -> Origin:
+    """``(rdns [1.2.3.4] (may be forged))`` with an optional ``ident@`` before the name."""
+    ident, _, name = match[1].rpartition("@")
+    ip = parse_literal(match[2])
+    if first is None:
+        return Origin(ip, name)
+    rdns = _name(name)
+    verified = _verified(writer, rdns)
+    if rdns and writer is Writer.SENDMAIL:
+        verified = "may be forged" not in match[3]
+    return Origin(ip, first, rdns, verified, _text(ident.removeprefix("IDENT:")))
+
+
+def _bare(first: str | None, match: re.Match[str], writer: Writer) -> Origin:
+    """``(1.2.3.4)``: the first word is reverse DNS for qmail, the HELO for Exchange."""
+    ip, ident = parse_literal(match[2]), _text(match[1])
+    if match[3] is not None:
+        return Origin(ip, first, user=ident)  # (bob@1.2.3.4 with login)
+    rdns = _name(first) if writer in _QMAIL_LIKE and match[0][:1] != " " else None
+    return Origin(ip, first, rdns, _verified(writer, rdns), ident)
+
+
+def _other_comment(clause: Clause, writer: Writer) -> Origin:
+    """``[1.2.3.4] (helo=x)`` of Exim, webmail, and comments that hold no address."""
+    first, comment = clause.word, clause.comments[0]
+    if _KEYS_ONLY.match(comment) is not None:
+        helo, ident = _KEY_HELO.search(comment), _KEY_IDENT.search(comment)
+        ip = _literal(first)
+        return Origin(ip, _text(helo and helo[1]), ident=_text(ident and ident[1]))
+    if len(clause.words) == 1 and _AFTER_ADDRESS.match(comment) is not None:
+        ip = None if writer is Writer.POSTFIX else _literal(first)
+        return Origin(ip, None if ip else first)
+    if len(clause.words) == 2 and (ip := _bracketed(clause.words[1])) is not None:
+        return Origin(ip, _text(comment), _name(first))  # Exim 3: rdns (helo) [1.2.3.4.25]
+    nothing_said = comment == first or comment.lower() in _NO_NAME or first in _LOOPBACK
+    return Origin(helo=first, has_slot=not nothing_said)
+
+
+def _verified(writer: Writer, rdns: str | None) -> bool | None:
+    if rdns is None:
+        return None
+    if writer in _VERIFYING:
+        return True
+    return False if writer in (Writer.QMAIL, Writer.OPENSMTPD) else None
+
+
+def _name(text: str | None) -> str | None:
+    """A reverse DNS name as written; None for the words that stand for "there is none"."""
+    if text is None or text[:1] == "[" or text.lower() in _NO_NAME:
+        return None
+    return text.removesuffix(".") or None
+
+
+def _literal(text: str | None) -> IpAddress | None:
+    """``[1.2.3.4]``, ``[1.2.3.4]:25`` or ``1.2.3.4``."""
+    return _bracketed(text) or parse_literal(text) if text else None
+
+
+def _bracketed(text: str | None) -> IpAddress | None:
+    match = re.fullmatch(r"\[([^\[\]]*)\](?::[0-9]{1,5})?,?", text) if text else None
+    return parse_literal(match[1].strip()) if match else None
+
+
+def _text(value: str | None) -> str | None:
+    return value.strip() or None if value else None
