@@ -64,7 +64,9 @@ class CanaryTable(Table, frozen=True):
 
     hosts: tuple[str, ...] = ()
     """Addresses; several, of several operators."""
-    every_seconds: float = 300
+    every_seconds: float = 10
+    """How long an answer is believed. Longer than ``smtp.connect_timeout`` it may be older than
+    the silence of a host that it is to vouch for."""
 
 
 class DnsTable(Table, frozen=True):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
+from ipaddress import ip_network
 from pathlib import Path
 
 from botprobe.classify.classifier import judge
@@ -97,11 +98,16 @@ def judge_of(settings: Settings) -> Judge:
 
 
 def canary_of(settings: Settings) -> Canary:
-    """Return the watch over our own way out on port 25."""
+    """Return the watch over our own way out on port 25.
+
+    The operator named the canaries, so they may be asked even if they are our own.
+    """
+    hosts = addresses(settings.canary.hosts, "canary.hosts")
+    scope = Scope(allow=tuple(ip_network(host) for host in hosts))
     return Canary(
-        hosts=addresses(settings.canary.hosts, "canary.hosts"),
-        probe=_smtp_probe(settings, scope_of(settings)),
-        every_seconds=settings.canary.every_seconds,
+        [Target(host) for host in hosts],
+        _smtp_probe(settings, scope),
+        max_age=settings.canary.every_seconds,
     )
 
 

@@ -1,0 +1,187 @@
+"""What can be measured on this machine, and the exact line that mends what cannot.
+
+Each check is independent: one that cannot even be made is a failed check, not an error.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+
+from dns.asyncresolver import Resolver
+from dns.exception import DNSException
+
+from botprobe.config import Settings, addresses
+from botprobe.errors import BotprobeError, ProbeUnavailable
+from botprobe.probes.canary import EgressState
+from botprobe.probes.osdetect_nmap import nmap_version, os_database, require_raw_socket
+from botprobe.probes.ping import needs_raw_socket
+from botprobe.wiring import canary_of, helo_name, hostlog_of, open_store, scope_of
+
+# Room for some ten thousand cases and logs; a full disk loses logs.
+ENOUGH_DISK = 100 * 2**20
+
+
+class State(StrEnum):
+    """How a check ended."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    """It works, and less well than it could."""
+    BAD = "bad"
+    """Something will not be measured or kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding."""
+
+    name: str
+    state: State
+    says: str
+    mend: str = ""
+    """The line that mends it, to be typed or put into the configuration."""
+
+
+async def examine(settings: Settings) -> list[Check]:
+    """Make all checks, each bounded in time; sends packets to canaries and resolver only."""
+    checks: tuple[Callable[[Settings], Awaitable[Check]], ...] = (
+        _nmap,
+        _os_database,
+        _raw_socket,
+        _ping,
+        _resolver,
+        _own_name,
+        _egress,
+        _scope,
+        _store,
+        _disk,
+    )
+    return [await _guarded(check, settings) for check in checks]
+
+
+async def _guarded(check: Callable[[Settings], Awaitable[Check]], settings: Settings) -> Check:
+    try:
+        return await check(settings)
+    except BotprobeError as error:
+        return Check(check.__name__.strip("_"), State.BAD, str(error))
+
+
+async def _nmap(settings: Settings) -> Check:
+    try:
+        version = await nmap_version(settings.nmap.program)
+    except ProbeUnavailable as error:
+        return Check("nmap", State.BAD, str(error), "apt-get install nmap")
+    text = f"version {version[0]}.{version[1]}"
+    if version < (7, 95):
+        return Check("nmap", State.WARNING, f"{text}; 7.95 is faster and knows newer systems")
+    return Check("nmap", State.GOOD, text)
+
+
+async def _os_database(settings: Settings) -> Check:
+    try:
+        database = await asyncio.to_thread(os_database, settings.nmap.program)
+    except ProbeUnavailable as error:
+        return Check("nmap-os-db", State.BAD, str(error), "apt-get install nmap-common")
+    age = f", of {database.updated}" if database.updated else ""
+    text = f"{database.fingerprints} fingerprints{age}"
+    if database.lacks:
+        return Check("nmap-os-db", State.WARNING, f"{text}; lacks {', '.join(database.lacks)}")
+    return Check("nmap-os-db", State.GOOD, text)
+
+
+async def _raw_socket(settings: Settings) -> Check:
+    try:
+        await require_raw_socket(settings.nmap.program)
+    except ProbeUnavailable as error:
+        mend = "run as root, or from systemd with AmbientCapabilities=CAP_NET_RAW"
+        return Check("raw socket", State.BAD, f"{error}; no OS can be told", mend)
+    return Check("raw socket", State.GOOD, "nmap may use one")
+
+
+async def _ping(_settings: Settings) -> Check:
+    mend = "sysctl -w net.ipv4.ping_group_range='0 2147483647'"
+    try:
+        raw = needs_raw_socket(4)
+    except ProbeUnavailable as error:
+        return Check("ping", State.BAD, str(error), mend)
+    if raw:
+        return Check("ping", State.WARNING, "by raw socket, 50 hosts at a time", mend)
+    return Check("ping", State.GOOD, "by ping socket")
+
+
+async def _resolver(settings: Settings) -> Check:
+    mend = 'in the configuration: [dns] nameservers = ["ADDRESS"]'
+    try:
+        # The root's servers: every working resolver knows them, and nobody learns whom we probe.
+        await _configured_resolver(settings).resolve(".", "NS", raise_on_no_answer=False)
+    except (DNSException, OSError) as error:
+        return Check("resolver", State.BAD, f"no answer: {error}", mend)
+    return Check("resolver", State.GOOD, "answers")
+
+
+async def _own_name(settings: Settings) -> Check:
+    name = helo_name(settings)
+    mend = 'in the configuration: [smtp] helo_name = "a name that resolves to this host"'
+    if "." not in name:
+        return Check("own name", State.BAD, f"EHLO would say {name!r}, no full name", mend)
+    try:
+        answer = await _configured_resolver(settings).resolve_name(name)
+    except (DNSException, OSError) as error:
+        return Check("own name", State.WARNING, f"{name} does not resolve: {error}", mend)
+    return Check("own name", State.GOOD, f"{name} is {', '.join(answer.addresses())}")
+
+
+async def _egress(settings: Settings) -> Check:
+    egress = await canary_of(settings).egress()
+    if egress.state is EgressState.OPEN:
+        return Check("port 25 out", State.GOOD, egress.because)
+    mend = (
+        'in the configuration: [canary] hosts = ["addresses that answer on 25"]'
+        if egress.state is EgressState.UNKNOWN
+        else "ask the access provider to open outgoing port 25, or probe from elsewhere"
+    )
+    return Check("port 25 out", State.BAD, egress.because, mend)
+
+
+async def _scope(settings: Settings) -> Check:
+    scope = scope_of(settings)
+    opened = ", ".join(str(network) for network in scope.allow)
+    if opened:
+        return Check("scope", State.WARNING, f"opened by scope.allow: {opened}")
+    return Check("scope", State.GOOD, f"{len(scope.opted_out)} networks opted out")
+
+
+async def _store(settings: Settings) -> Check:
+    async with open_store(settings) as store:
+        await store.cases(ip_address("192.0.2.1"))
+    return Check("store", State.GOOD, "can be opened and written")
+
+
+async def _disk(settings: Settings) -> Check:
+    directory = hostlog_of(settings).directory
+    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    free = await asyncio.to_thread(_free_space, existing)
+    text = f"{free // 2**20:,} MiB free for host logs in {directory}"
+    if not os.access(existing, os.W_OK):
+        return Check("host logs", State.BAD, f"{existing} is not writable", "--log-dir DIR")
+    if free < ENOUGH_DISK:
+        return Check("host logs", State.BAD, text, "make room, or --log-dir DIR")
+    return Check("host logs", State.GOOD, text)
+
+
+def _free_space(path: Path) -> int:
+    return shutil.disk_usage(path).free
+
+
+def _configured_resolver(settings: Settings) -> Resolver:
+    nameservers = addresses(settings.dns.nameservers, "dns.nameservers")
+    resolver = Resolver(configure=not nameservers)
+    if nameservers:
+        resolver.nameservers = [str(address) for address in nameservers]
+    resolver.lifetime = settings.dns.timeout
+    return resolver
