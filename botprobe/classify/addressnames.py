@@ -71,9 +71,8 @@ def name_kind(name: str, address: IpAddress) -> NameKind:
         return NameKind.PLAIN
     labels = text.split(".")
     # The last two labels are somebody's domain: dyn.com is a company, not a dynamic line.
-    host = ".".join(labels[:-2] or labels[:1])
-    words = frozenset(_WORD.findall(host))
-    generic = carries_address(host, address)
+    words = frozenset(_WORD.findall(".".join(labels[:-2])))
+    generic = carries_address(".".join(labels[:-1]), address)
     if words & STATIC_WORDS:
         return NameKind.STATIC
     named_for_mail = MAIL_WORDS & frozenset(_WORD.findall(labels[0])) and not generic
