@@ -1,6 +1,5 @@
 """Puts the laboratory together, inside namespaces that already exist, and runs a command in it."""
 
-import contextlib
 import json
 import multiprocessing
 import os
@@ -9,23 +8,25 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 
-from tests.lab import namespace, osdb, packets
+from tests.lab import namespace, osdb, packets, servers
 from tests.lab.hosts import LiveHost, PersonaBook
 from tests.lab.link import Link, TunLink, VethLink
-from tests.lab.namespace import LINK, Namespace
+from tests.lab.namespace import FAR_LINK, LINK, LabError, Namespace
 from tests.lab.population import Host, Population
 from tests.lab.responder import Responder, WireKey
+from tests.lab.servers import MailMachine
 
 SCANNER, GATEWAY = "198.18.0.1", "198.18.0.2"
 SCANNER_6, GATEWAY_6 = "2001:db8::1", "2001:db8::2"
 
-_FAR_LINK = "lab-far"
-_GATEWAY_MAC = "02:00:00:00:00:02"
+_SCANNER_MAC = bytes.fromhex("020000000001")
+_STAND_IN = "Linux 5.0 - 5.4"
 _PROTOCOLS = {
     packets.TCP: "tcp",
     packets.UDP: "udp",
@@ -54,18 +55,69 @@ class Options:
 
 def run(command: Sequence[str], population: Population, options: Options) -> int:
     """Run ``command`` in the laboratory and return its exit code."""
-    with contextlib.ExitStack() as stack:
-        os.environ[namespace.MARKER] = "1"
-        namespace.run("ip", "link", "set", "lo", "up")
-        open_link(population, options, stack)
-        namespace.require_lab()
+    os.environ[namespace.MARKER] = "1"
+    with ExitStack() as stack:
+        directory = _private_files(population)
+        Namespace().ip("link set lo up")
         Namespace().sysctl("net.ipv4.ping_group_range", "0 0" if options.ping else "1 0")
+        link = _make_link(tun=options.tun)
+        _configure_link()
+        population = _start_servers(population, options, directory)
+        _start_responder(link, population, options, stack)
+        namespace.require_lab()
         return _run_command(command, options)
 
 
-def open_link(population: Population, options: Options, stack: contextlib.ExitStack) -> None:
-    """Put the population behind an interface of this namespace until ``stack`` is closed."""
-    link = _make_link(tun=options.tun)
+def _private_files(population: Population) -> Path:
+    """Cover /run with a file system of our own, and let resolv.conf name our DNS server.
+
+    Behind /run stand the sockets of daemons that would ask the real network for us (nscd,
+    systemd-resolved, container engines). What is written there is gone with the laboratory.
+    """
+    resolver = Path("/etc/resolv.conf").resolve()
+    namespace.run("mount", "-t", "tmpfs", "-o", "mode=755", LINK, "/run")
+    directory = Path("/run") / LINK
+    directory.mkdir()
+    own = directory / "resolv.conf"
+    own.write_text(f"nameserver {population.settings.dns}\n", "ascii")
+    if resolver.is_relative_to("/run"):
+        resolver.parent.mkdir(parents=True, exist_ok=True)
+        resolver.symlink_to(own)
+    elif resolver.exists():
+        namespace.run("mount", "--bind", str(own), str(resolver))
+    else:
+        raise LabError("there is no /etc/resolv.conf to cover")
+    return directory
+
+
+def _start_servers(population: Population, options: Options, directory: Path) -> Population:
+    """Start the real servers; return the population as the responder has to play it."""
+    machine = MailMachine.build(directory)
+    if options.dns:
+        machine.own([population.settings.dns])
+        machine.serve_dns(population)
+    real = [host for host in population.hosts if host.real]
+    if not real:
+        return population
+    if not servers.postfix_is_possible():
+        print(
+            "lab: no Postfix without root and its own users: its hosts are played", file=sys.stderr
+        )
+        return Population(population.settings, tuple(_played(host) for host in population.hosts))
+    machine.own([address for host in real for address in host.addresses])
+    machine.serve_mail(real)
+    if options.block_25:
+        machine.block_25()
+    return population
+
+
+def _played(host: Host) -> Host:
+    if host.real is None:
+        return host
+    return replace(host, real=None, persona=(_STAND_IN,), ping=True, open=host.open | {25})
+
+
+def _configure_link() -> None:
     Namespace().ip(
         f"link set {LINK} addrgenmode none",  # no link-local address, no solicitations
         f"link set {LINK} up",
@@ -76,6 +128,12 @@ def open_link(population: Population, options: Options, stack: contextlib.ExitSt
             for network, gateway in (("198.18.0.0/15", GATEWAY), ("2001:db8::/32", GATEWAY_6))
         ),
     )
+
+
+def _start_responder(
+    link: Link, population: Population, options: Options, stack: ExitStack
+) -> None:
+    """Let the population answer on ``link`` until ``stack`` is closed."""
     book = PersonaBook(osdb.load())
     chance = random.Random(options.seed)
     hosts = [LiveHost(host, book, chance) for host in population.hosts if host.real is None]
@@ -101,15 +159,15 @@ def open_link(population: Population, options: Options, stack: contextlib.ExitSt
 
 def _make_link(*, tun: bool) -> Link:
     if tun:
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             return TunLink(LINK)
-    namespace.connect(LINK, _FAR_LINK, Namespace())
+    namespace.connect(LINK, FAR_LINK, Namespace())
     Namespace().ip(
-        f"link set {LINK} arp off",
-        f"link set {_FAR_LINK} up",
+        f"link set {LINK} address {_SCANNER_MAC.hex(':')} arp off",
+        f"link set {FAR_LINK} addrgenmode none",
+        f"link set {FAR_LINK} up",
     )
-    mac = Path(f"/sys/class/net/{LINK}/address").read_text("ascii").strip()
-    return VethLink(_FAR_LINK, bytes.fromhex(mac.replace(":", "")))
+    return VethLink(FAR_LINK, _SCANNER_MAC)
 
 
 def _run_command(command: Sequence[str], options: Options) -> int:
@@ -120,7 +178,7 @@ def _run_command(command: Sequence[str], options: Options) -> int:
     try:
         return subprocess.run(line, check=False).returncode
     except OSError as error:
-        raise namespace.LabError(f"{command[0]}: {error.strerror}") from error
+        raise LabError(f"{command[0]}: {error.strerror}") from error
 
 
 def _readable(wire: Counter[WireKey]) -> dict[str, dict[str, int]]:

@@ -13,7 +13,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from pathlib import Path
 
 from tests.lab.population import RANGES
@@ -23,6 +23,8 @@ MARKER = "BOTPROBE_LAB"
 
 LINK = "botprobe-lab"
 """The scanner's interface towards all hosts."""
+FAR_LINK = "lab-far"
+"""The other end of it, where it is no TUN device: the responder's."""
 MAIL_LINK = "lab-mail"
 """The scanner's interface towards the machine with the real servers."""
 
@@ -81,13 +83,13 @@ class Namespace:
         self.pid = pid
 
     def enter(self, *command: str) -> list[str]:
-        """Return the command line that runs ``command`` in there."""
+        """Return the command line that runs a command in there."""
         if self.pid is None:
             return list(command)
         return ["nsenter", "--net", "--target", str(self.pid), "--", *command]
 
     def ip(self, *lines: str) -> None:
-        """Carry out commands of ip(8), all in one process."""
+        """Carry out commands for ip(8), all in one process."""
         run(*self.enter("ip", "-batch", "-"), text="\n".join(lines) + "\n")
 
     def sysctl(self, name: str, value: str) -> None:
@@ -95,16 +97,16 @@ class Namespace:
         run(*self.enter("sysctl", "-qw", f"{name}={value}"))
 
 
-def new_namespace() -> tuple[Namespace, subprocess.Popen[bytes]]:
-    """Make another network namespace, which lives as long as the process returned."""
+def new_namespace() -> Namespace:
+    """Make another network namespace, which lives as long as the process namespace around us."""
     keeper = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], start_new_session=True)
-    here = os.readlink("/proc/self/ns/net")
+    here = Path("/proc/self/ns/net").readlink()
     deadline = time.monotonic() + 5
-    while os.readlink(f"/proc/{keeper.pid}/ns/net") == here:
+    while Path(f"/proc/{keeper.pid}/ns/net").readlink() == here:
         if keeper.poll() is not None or time.monotonic() > deadline:
             raise LabError("no second network namespace can be made")
         time.sleep(0.002)
-    return Namespace(keeper.pid), keeper
+    return Namespace(keeper.pid)
 
 
 def connect(near: str, far: str, there: Namespace) -> None:
@@ -127,7 +129,7 @@ def require_lab() -> None:
     up = {name for _, name in socket.if_nameindex() if _is_up(name)}
     if LINK not in up:
         raise LabError(f"not inside the laboratory: there is no interface {LINK}")
-    if strangers := up - {"lo", LINK, MAIL_LINK}:
+    if strangers := up - {"lo", LINK, FAR_LINK, MAIL_LINK}:
         raise LabError(f"not alone: {min(strangers)} is an interface of no laboratory")
     for network, device in routes():
         inside = any(network.version == own.version and network.subnet_of(own) for own in RANGES)  # type: ignore[arg-type]
