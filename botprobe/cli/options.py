@@ -37,6 +37,12 @@ Canaries = Annotated[
         metavar="IP",
     ),
 ]
+HopsChoice = Annotated[
+    str | None,
+    typer.Option(
+        "--hops", help="Which hops are probed: boundary, all, or all,forged.", metavar="WHICH"
+    ),
+]
 FailOn = Annotated[
     list[Label] | None,
     typer.Option("--fail-on", help="Exit with 10 if a host gets this label.", metavar="LABEL"),
