@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 SCHEMA_VERSION = 1
@@ -60,4 +61,45 @@ cases = Table(
     Column("document", Text, nullable=False),
     Index("case_by_host", "ip", "started"),
     Index("case_by_time", "started", "os_family", "ip"),
+)
+
+standings = Table(
+    "standing",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    # The empty string says None: a unique constraint would take two NULLs for different.
+    *(
+        Column(name, String(80), nullable=False)
+        for name in ("label", "family", "generation", "role", "refused", "decided_by")
+    ),
+    UniqueConstraint("label", "family", "generation", "role", "refused", "decided_by"),
+)
+
+# The weekly roll-up, kept by `rollup` in the transaction that adds a mail or a case. Its key
+# begins with the address for periods of many weeks, its index with the week for short ones;
+# the index holds every column, so that no report reads the table through it.
+host_weeks = Table(
+    "host_week",
+    metadata,
+    Column("ip", String(45), primary_key=True),
+    Column("week", Integer, primary_key=True, autoincrement=False),
+    Column("network", String(49), nullable=False),
+    Column("delivered", Integer, nullable=False, default=0),
+    Column("claimed", Integer, nullable=False, default=0),
+    Column("forged", Integer, nullable=False, default=0),
+    Column("synthetic", Integer, nullable=False, default=0),
+    Column("looked", Float),
+    Column("lag_seconds", Float),
+    Column("standing", ForeignKey("standing.id")),
+    sqlite_with_rowid=False,
+)
+Index("host_week_by_week", host_weeks.c.week, *(c for c in host_weeks.c if c.name != "week"))
+
+week_tallies = Table(
+    "week_tally",
+    metadata,
+    Column("week", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(16), primary_key=True),
+    Column("count", Integer, nullable=False),
+    sqlite_with_rowid=False,
 )

@@ -25,6 +25,9 @@ from botprobe.contract.mail import mail_document
 from botprobe.errors import StoreError
 from botprobe.model.mail import IpAddress, Mail
 from botprobe.model.verdict import Case
+from botprobe.model.weekly import Period, Tallies
+from botprobe.store.reporting import Locate, tallies
+from botprobe.store.rollup import count_case, count_mail, needs_rebuild, rebuild
 from botprobe.store.schema import SCHEMA_VERSION, cases, hops, mails, metadata
 
 # Another botprobe may be writing; a longer wait means that something is wrong.
@@ -68,7 +71,12 @@ class SqliteStore(AbstractAsyncContextManager["SqliteStore"]):
     async def add_case(self, case: Case) -> None:
         """Keep a case."""
         row = _case_row(case)
-        await self._in_transaction(lambda connection: connection.execute(insert(cases), row))
+
+        def add(connection: Connection) -> None:
+            connection.execute(insert(cases), row)
+            count_case(connection, case)
+
+        await self._in_transaction(add)
 
     async def cases(self, address: IpAddress) -> Sequence[Case]:
         """Return all cases of an address, newest first."""
@@ -89,6 +97,21 @@ class SqliteStore(AbstractAsyncContextManager["SqliteStore"]):
         )
         rows = await self._in_transaction(lambda connection: connection.execute(query).all())
         return [(ip_address(ip), datetime.fromtimestamp(at, UTC)) for ip, at in rows]
+
+    async def tallies(
+        self,
+        period: Period,
+        compared: Period,
+        *,
+        trend_weeks: int,
+        locate: Locate | None = None,
+    ) -> Tallies:
+        """Count what a report over ``period`` needs."""
+        return await self._in_transaction(
+            lambda connection: tallies(
+                connection, period, compared, trend_weeks=trend_weeks, locate=locate
+            )
+        )
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         try:
@@ -122,6 +145,8 @@ class SqliteStore(AbstractAsyncContextManager["SqliteStore"]):
                 )
             metadata.create_all(connection)
             connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
+            if needs_rebuild(connection):
+                rebuild(connection)
 
     async def _close(self) -> None:
         engine, self._engine = self._engine, None
@@ -142,7 +167,7 @@ def _insert_mail(connection: Connection, mail: Mail) -> None:
     place = document.pop("file")
     key = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
     statement = insert_or(mails).on_conflict_do_nothing(index_elements=["key"])
-    row = {
+    row: dict[str, Any] = {
         "key": key,
         "file": mail.file,
         "message_id": mail.message_id,
@@ -151,7 +176,15 @@ def _insert_mail(connection: Connection, mail: Mail) -> None:
         "document": json.dumps({"file": place, **document}),
     }
     mail_id = connection.scalar(statement.returning(mails.c.id), row)
-    if mail_id is None or not mail.hops:
+    if mail_id is None:
+        return
+    count_mail(
+        connection,
+        row["delivered"],
+        row["source_ip"],
+        [(hop.trust, str(hop.ip) if hop.ip else None) for hop in mail.hops],
+    )
+    if not mail.hops:
         return
     connection.execute(
         insert(hops),

@@ -1,0 +1,1 @@
+"""What the trap saw: weekly numbers, and pages for people."""

@@ -1,0 +1,198 @@
+"""The weekly roll-up: counts per host and week, kept in the transaction that adds a mail or a case.
+
+A year of sightings is too much to count when somebody opens a report; a few rows per host are not.
+Nothing here is a source of truth: ``rebuild`` makes all of it anew from mails and cases.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import fields
+from datetime import UTC, datetime
+from ipaddress import IPv6Address, ip_address, ip_network
+from itertools import groupby
+from operator import itemgetter
+
+from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy.dialects.sqlite import insert
+
+from botprobe.classify.oscatalog import read_os
+from botprobe.contract.case import case_from_document
+from botprobe.model.mail import IpAddress, Trust
+from botprobe.model.outcome import Measured
+from botprobe.model.verdict import Case
+from botprobe.model.weekly import Standing, Week
+from botprobe.store.schema import cases, hops, host_weeks, mails, standings, week_tallies
+
+UNDATED = -1_000_000
+"""The week of mails whose delivery has no believable date: no calendar reaches it."""
+
+MAILS = "mails"
+WITHOUT_BOUNDARY = "no boundary"
+WITHOUT_ADDRESS = "none"
+
+# Trust of a hop and the counter that its address gets; our own hosts are nobody's suspects.
+COUNTERS = {
+    Trust.BOUNDARY: "delivered",
+    Trust.CLAIMED: "claimed",
+    Trust.FORGED: "forged",
+    Trust.SYNTHETIC: "synthetic",
+}
+
+# Longer than any name of ours; a database row is not the place for more.
+MAX_NAME = 80
+
+_NETWORK = re.compile(r"\S+/\d+")
+
+# Of a store from before there was a roll-up; it may not fit into memory.
+_ROWS_AT_ONCE = 1_000
+
+Named = Iterable[tuple[str | None, str | None]]
+
+
+def count_mail(
+    connection: Connection, delivered: float | None, source_ip: str | None, named: Named
+) -> None:
+    """Add a new mail to its week.
+
+    Args:
+        connection: in the transaction that inserts the mail.
+        delivered: seconds since the epoch, None if the date is not known.
+        source_ip: who handed the mail to us, None if that is not known.
+        named: trust and address of each hop.
+    """
+    week = UNDATED if delivered is None else Week.of(datetime.fromtimestamp(delivered, UTC)).number
+    names = [MAILS] if source_ip else [MAILS, WITHOUT_BOUNDARY]
+    addresses: set[tuple[str, str]] = set()
+    for trust, ip in named:
+        names.append(trust or WITHOUT_ADDRESS)
+        if trust in COUNTERS and ip is not None:
+            addresses.add((COUNTERS[Trust(trust)], str(_plain(ip_address(ip)))))
+    for name in names:
+        _add_tally(connection, week, name)
+    if week == UNDATED:
+        return
+    for counter, ip in sorted(addresses):
+        _add_host(connection, week, ip, counter)
+
+
+def count_case(connection: Connection, kept: Case) -> None:
+    """Let a host stand as its newest case says; a refusal never hides a look."""
+    row = {
+        "ip": str(kept.target),
+        "week": Week.of(kept.started).number,
+        "network": _network(kept.target.address),
+        "looked": kept.started.timestamp() if kept.refused is None else None,
+        "lag_seconds": kept.lag_seconds if kept.refused is None else None,
+        "standing": _standing_id(connection, standing_of(kept)),
+    }
+    statement = insert(host_weeks).values(row)
+    new = statement.excluded
+    unseen = host_weeks.c.looked.is_(None)
+    older = or_(unseen, host_weeks.c.looked <= new.looked)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["ip", "week"],
+            set_={"looked": new.looked, "lag_seconds": new.lag_seconds, "standing": new.standing},
+            where=older if kept.refused is None else unseen,
+        )
+    )
+
+
+def rebuild(connection: Connection) -> None:
+    """Count everything anew from the mails and cases of the store."""
+    for table in (host_weeks, week_tallies, standings):
+        connection.execute(delete(table))
+    rows = connection.execute(
+        select(
+            mails.c.id,
+            mails.c.delivered,
+            mails.c.source_ip,
+            hops.c.position,
+            hops.c.trust,
+            hops.c.ip,
+        )
+        .outerjoin_from(mails, hops)
+        .order_by(mails.c.id, hops.c.position)
+        .execution_options(yield_per=_ROWS_AT_ONCE)
+    )
+    for (_, delivered, source_ip), lines in groupby(rows, key=itemgetter(0, 1, 2)):
+        named = [(line.trust, line.ip) for line in lines if line.position is not None]
+        count_mail(connection, delivered, source_ip, named)
+    documents = connection.scalars(
+        select(cases.c.document)
+        .order_by(cases.c.started, cases.c.id)
+        .execution_options(yield_per=_ROWS_AT_ONCE)
+    )
+    for document in documents:
+        count_case(connection, case_from_document(json.loads(document)))
+
+
+def needs_rebuild(connection: Connection) -> bool:
+    """Say whether the store has mails or cases from before there was a roll-up."""
+    counted = select(week_tallies.c.week).limit(1), select(host_weeks.c.week).limit(1)
+    kept = select(mails.c.id).limit(1), select(cases.c.id).limit(1)
+    return not any(map(connection.scalar, counted)) and any(map(connection.scalar, kept))
+
+
+def standing_of(kept: Case) -> Standing:
+    """Say how a host stands after a case."""
+    verdict, family, generation, role = kept.verdict, None, None, None
+    match kept.facts.os:
+        case Measured(result):
+            reading = read_os(result)
+            family, generation, role = reading.family, reading.generation, str(reading.role)
+    return Standing(
+        label=verdict.label,
+        family=family,
+        generation=generation,
+        role=role,
+        refused=None if kept.refused is None else refusal_kind(kept.refused),
+        decided_by=verdict.evidence[0].rule if verdict.evidence else None,
+    )
+
+
+def refusal_kind(reason: str) -> str:
+    """Shorten a reason to what many hosts have in common: no times, no networks."""
+    return _NETWORK.sub("a network", reason.partition(":")[0])[:MAX_NAME]
+
+
+def _standing_id(connection: Connection, standing: Standing) -> int:
+    row = {
+        field.name: str(getattr(standing, field.name) or "")[:MAX_NAME]
+        for field in fields(standing)
+    }
+    known = select(standings.c.id).where(*(standings.c[name] == row[name] for name in row))
+    connection.execute(insert(standings).values(row).on_conflict_do_nothing())
+    found: int = connection.scalars(known).one()
+    return found
+
+
+def _add_tally(connection: Connection, week: int, name: str) -> None:
+    statement = insert(week_tallies).values(week=week, name=name, count=1)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["week", "name"], set_={"count": week_tallies.c.count + 1}
+        )
+    )
+
+
+def _add_host(connection: Connection, week: int, ip: str, counter: str) -> None:
+    row = {"ip": ip, "week": week, "network": _network(ip_address(ip)), counter: 1}
+    statement = insert(host_weeks).values(row)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["ip", "week"], set_={counter: host_weeks.c[counter] + 1}
+        )
+    )
+
+
+def _network(address: IpAddress) -> str:
+    return str(ip_network(f"{address}/{24 if address.version == 4 else 48}", strict=False))
+
+
+def _plain(address: IpAddress) -> IpAddress:
+    """Return the IPv4 address inside an IPv4-mapped one: one host is counted once."""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
