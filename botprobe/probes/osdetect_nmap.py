@@ -71,7 +71,7 @@ def _common(addresses: Sequence[IpAddress], ports: Iterable[int]) -> tuple[str, 
         *("--privileged", "-n", "-Pn", "--disable-arp-ping", "--max-retries", "1"),
         *("--host-timeout", "60s", "-oX", "-", "-p", ",".join(map(str, sorted(set(ports))))),
         *(["-6"] if addresses[0].version == 6 else []),
-        *map(str, addresses),
+        *map(str, dict.fromkeys(addresses)),
     )
 
 
@@ -167,12 +167,14 @@ async def run_nmap(
                     garbage = group.create_task(_hear(process, on_host))
                 status = await process.wait()
         except TimeoutError:
-            return f"nmap was killed after {seconds:.0f} s"
+            return f"nmap was killed after {seconds:g} s"
     match garbage.result(), complaint.result().partition("\n")[0].strip():
         case ParseError() as error, _:
             return str(error)
         case _, str(said) if said:
             return f"nmap said: {said[:200]}"
+        case _ if status < 0:
+            return f"nmap died of signal {-status}"
         case _:
             return f"nmap left the host out and ended with status {status}"
 
