@@ -2,14 +2,17 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.lab import laboratory, namespace, osdb, population
 from tests.lab.laboratory import Options
 from tests.lab.namespace import LabError
+from tests.lab.outside import OutsideWatch
 from tests.lab.population import PopulationError
 
 _INSIDE = "BOTPROBE_LAB_INSIDE"
@@ -20,19 +23,34 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     if options.command[:1] == ["--"]:
         del options.command[0]
+    os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
     try:
         if os.environ.get(_INSIDE) and os.getpid() == 1:
             return _inside(options)
-        return _outside(arguments)
+        return _outside(options, arguments)
     except (LabError, PopulationError, OSError) as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
 
 
-def _outside(arguments: Sequence[str]) -> int:
+def _outside(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     command = [sys.executable, "-m", "tests.lab", *arguments]
     line = namespace.private(command, as_root=os.geteuid() == 0)
-    return subprocess.run(line, env={**os.environ, _INSIDE: "1"}, check=False).returncode
+    # A handler that does nothing: Ctrl-C is for the command, which this process outlives.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    with ExitStack() as stack:
+        watch = None
+        if options.outside:
+            try:
+                watch = stack.enter_context(OutsideWatch())
+            except PermissionError as error:
+                print(f"lab: cannot watch the outer side: {error.strerror}", file=sys.stderr)
+        code = subprocess.run(line, env={**os.environ, _INSIDE: "1"}, check=False).returncode
+        if watch is None:
+            return code
+        escaped = watch.count()
+    print(f"lab: {escaped} packets outside", file=sys.stderr)
+    return 1 if escaped else code
 
 
 def _inside(options: argparse.Namespace) -> int:
@@ -73,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--veth", action="store_true", help="do without a TUN device")
     run.add_argument(
         "--wire", type=Path, metavar="FILE", help="write which packets were seen, as JSON"
+    )
+    run.add_argument(
+        "--outside", action="store_true", help="count the packets that got out; there must be none"
     )
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND ...")
     return parser

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.lab import namespace, osdb, packets, servers
 from tests.lab.hosts import LiveHost, PersonaBook
-from tests.lab.link import Link, TunLink, VethLink
+from tests.lab.link import Link, Tap, TunLink, VethLink
 from tests.lab.namespace import FAR_LINK, LINK, LabError, Namespace
 from tests.lab.population import Host, Population
 from tests.lab.responder import Responder, WireKey
@@ -137,13 +137,14 @@ def _start_responder(
     book = PersonaBook(osdb.load())
     chance = random.Random(options.seed)
     hosts = [LiveHost(host, book, chance) for host in population.hosts if host.real is None]
-    responder = Responder(link, hosts, seed=options.seed, block_25=options.block_25)
+    responder = Responder(link, hosts, chance, block_25=options.block_25)
+    tap = Tap(namespace.MAIL_LINK)
     stopped, stop = os.pipe()
 
     def serve() -> None:
         os.setsid()  # Ctrl-C is for the command, not for its surroundings
         os.close(stop)
-        responder.serve(stopped)
+        responder.serve(stopped, tap)
         if options.wire:
             options.wire.write_text(json.dumps(_readable(responder.wire), indent=1) + "\n", "utf-8")
 
@@ -155,11 +156,13 @@ def _start_responder(
     def end() -> None:
         os.close(stop)
         process.join()
+        if process.exitcode:
+            raise LabError("the responder failed: nothing of this run can be relied on")
 
 
 def _make_link(*, tun: bool) -> Link:
     if tun:
-        with suppress(OSError):
+        with suppress(OSError):  # closed to us: the other way works everywhere
             return TunLink(LINK)
     namespace.connect(LINK, FAR_LINK, Namespace())
     Namespace().ip(

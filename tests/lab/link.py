@@ -8,6 +8,7 @@ import fcntl
 import os
 import socket
 import struct
+from contextlib import suppress
 from typing import Protocol
 
 # <linux/if_tun.h>
@@ -16,7 +17,7 @@ _IFF_TUN = 0x0001
 _IFF_NO_PI = 0x1000
 
 _ETH_P_ALL, _ETH_P_IP, _ETH_P_IPV6 = 0x0003, 0x0800, 0x86DD
-_SEGMENTATION_LIMIT = 65_600  # veth hands over what the stack meant to cut up later
+_LARGEST_PACKET = 65_600  # veth hands over what the stack meant to cut up later
 _RECEIVE_BUFFER = 8 << 20
 
 
@@ -57,16 +58,14 @@ class TunLink:
     def receive(self) -> bytes | None:
         """Return the next packet, or None if there is none now."""
         try:
-            return os.read(self._fd, _SEGMENTATION_LIMIT)
+            return os.read(self._fd, _LARGEST_PACKET)
         except BlockingIOError:
             return None
 
     def send(self, packet: bytes) -> None:
         """Send a packet."""
-        try:
+        with suppress(OSError):  # a full queue: lost
             os.write(self._fd, packet)
-        except BlockingIOError:
-            return
 
 
 class VethLink:
@@ -76,9 +75,7 @@ class VethLink:
         """Open the socket, raising ``OSError`` where it is not allowed."""
         self._name = name
         self._mac = peer_mac
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-        self._socket.bind((name, _ETH_P_ALL))
+        self._socket = _packet_socket(name)
 
     def fileno(self) -> int:
         """Return the descriptor to poll."""
@@ -86,18 +83,45 @@ class VethLink:
 
     def receive(self) -> bytes | None:
         """Return the next packet, or None if there is none now."""
-        while True:
-            try:
-                packet, (_, protocol, direction, *_) = self._socket.recvfrom(_SEGMENTATION_LIMIT)
-            except BlockingIOError:
-                return None
-            if direction != socket.PACKET_OUTGOING and protocol in (_ETH_P_IP, _ETH_P_IPV6):
-                return packet
+        return _next_packet(self._socket, outgoing=False)
 
     def send(self, packet: bytes) -> None:
         """Send a packet."""
         protocol = _ETH_P_IP if packet[0] >> 4 == 4 else _ETH_P_IPV6
-        try:
+        with suppress(OSError):  # a full queue, or a packet above the MTU: lost
             self._socket.sendto(packet, (self._name, protocol, 0, 0, self._mac))
-        except (BlockingIOError, OSError):
-            return
+
+
+class Tap:
+    """Sees what leaves through an interface, without taking part."""
+
+    def __init__(self, name: str) -> None:
+        self._socket = _packet_socket(name)
+
+    def fileno(self) -> int:
+        """Return the descriptor to poll."""
+        return self._socket.fileno()
+
+    def receive(self) -> bytes | None:
+        """Return the next packet that left, or None if there is none now."""
+        return _next_packet(self._socket, outgoing=True)
+
+
+def _packet_socket(name: str) -> socket.socket:
+    opened = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+    opened.bind((name, _ETH_P_ALL))
+    return opened
+
+
+def _next_packet(opened: socket.socket, *, outgoing: bool) -> bytes | None:
+    while True:
+        try:
+            packet, (_, protocol, direction, *_) = opened.recvfrom(_LARGEST_PACKET)
+        except BlockingIOError:
+            return None
+        if (direction == socket.PACKET_OUTGOING) == outgoing and protocol in (
+            _ETH_P_IP,
+            _ETH_P_IPV6,
+        ):
+            return packet

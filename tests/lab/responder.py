@@ -6,12 +6,12 @@ import random
 import select
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from tests.lab import packets
 from tests.lab.hosts import LiveHost
-from tests.lab.link import Link
+from tests.lab.link import Link, Tap
 from tests.lab.packets import Packet, Segment
 from tests.lab.population import PortState
 from tests.lab.services import SERVICES, Identity
@@ -59,12 +59,17 @@ class Responder:
     """The hosts behind one link."""
 
     def __init__(
-        self, link: Link, hosts: Iterable[LiveHost], *, seed: int = 0, block_25: bool = False
+        self,
+        link: Link,
+        hosts: Iterable[LiveHost],
+        chance: random.Random,
+        *,
+        block_25: bool = False,
     ) -> None:
         """Serve ``hosts``; ``block_25`` drops what goes to port 25, as many providers do."""
         self._link = link
         self._hosts = {address: host for host in hosts for address in host.addresses}
-        self._chance = random.Random(seed)
+        self._chance = chance
         self._block_25 = block_25
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._ticket = itertools.count()
@@ -72,53 +77,62 @@ class Responder:
         self.wire: Counter[WireKey] = Counter()
         """Packets seen, by where they went."""
 
-    def serve(self, stop: int) -> None:
-        """Answer until the descriptor ``stop`` becomes readable or is closed at its other end."""
+    def serve(self, stop: int, tap: Tap) -> None:
+        """Answer until the descriptor ``stop`` is closed at its other end.
+
+        What ``tap`` sees, other machines answer: it is only counted.
+        """
         poll = select.poll()
-        poll.register(self._link.fileno(), select.POLLIN)
-        poll.register(stop, select.POLLIN)
+        for source in (self._link.fileno(), tap.fileno(), stop):
+            poll.register(source, select.POLLIN)
         while True:
-            ready = poll.poll(self._milliseconds_to_timer())
-            if any(descriptor == stop for descriptor, _ in ready):
-                return
-            for _ in range(_BURST):
-                raw = self._link.receive()
-                if raw is None:
-                    break
+            ready = {descriptor for descriptor, _ in poll.poll(self._milliseconds_to_timer())}
+            for raw in _burst(self._link):
                 self.handle(raw)
+            if tap.fileno() in ready:
+                for raw in _burst(tap):
+                    self._count(raw)
             self._run_timers()
+            if stop in ready:
+                return
 
     def handle(self, raw: bytes) -> None:
-        """Answer one packet."""
-        packet = packets.parse_ip(raw)
+        """Count and answer one packet."""
+        packet = self._count(raw)
         if packet is None:
             return
         host = self._hosts.get(packet.destination)
-        lost = host is None or (host.loss and self._chance.random() < host.loss)
+        if host is None or (host.loss and self._chance.random() < host.loss):
+            return
         match packet.protocol:
             case packets.TCP:
                 segment = packets.parse_tcp(packet.payload)
-                if segment is None:
-                    return
-                self.wire[packet.destination, packets.TCP, segment.destination_port] += 1
-                blocked = self._block_25 and segment.destination_port == _SMTP
-                if host is not None and not lost and not blocked:
+                if segment is not None:
                     self._tcp(host, packet, segment)
-            case packets.UDP if len(packet.payload) >= 8:
-                port = int.from_bytes(packet.payload[2:4], "big")
-                self.wire[packet.destination, packets.UDP, port] += 1
-                if host is not None and not lost:
-                    self._udp(host, packet)
-            case packets.ICMP | packets.ICMPV6 if len(packet.payload) >= 8:
-                self.wire[packet.destination, packet.protocol, packet.payload[0]] += 1
-                if host is not None and not lost:
-                    self._icmp(host, packet)
+            case packets.UDP:
+                self._udp(host, packet)
+            case packets.ICMP | packets.ICMPV6:
+                self._icmp(host, packet)
+
+    def _count(self, raw: bytes) -> Packet | None:
+        """Count a packet; None for one that nobody would answer."""
+        packet = packets.parse_ip(raw)
+        if packet is None or len(packet.payload) < 8:
+            return None
+        match packet.protocol:
+            case packets.TCP | packets.UDP:
+                number = int.from_bytes(packet.payload[2:4], "big")
+            case packets.ICMP | packets.ICMPV6:
+                number = packet.payload[0]
             case _:
-                return
+                return None
+        self.wire[packet.destination, packet.protocol, number] += 1
+        return packet
 
     def _tcp(self, host: LiveHost, packet: Packet, segment: Segment) -> None:
         state = host.port(segment.destination_port)
-        if state is PortState.FILTERED:
+        blocked = self._block_25 and segment.destination_port == _SMTP
+        if blocked or state is PortState.FILTERED:
             return
         test = nmap_test(segment)
         if test is not None and host.persona is not None:
@@ -231,6 +245,15 @@ class Responder:
         now = time.monotonic()
         while self._timers and self._timers[0][0] <= now:
             heapq.heappop(self._timers)[2]()
+
+
+def _burst(source: Link | Tap) -> Iterator[bytes]:
+    """Yield what is there, but not without end: timers are waiting."""
+    for _ in range(_BURST):
+        raw = source.receive()
+        if raw is None:
+            return
+        yield raw
 
 
 def _nmap_echo(packet: Packet) -> int | None:
