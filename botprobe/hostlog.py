@@ -51,7 +51,7 @@ def log_text(case: Case) -> str:
     lines = [line for sighting in case.target.sightings for line in _sighting_lines(sighting)]
     lines += [
         f"Address:   {case.target}",
-        f"Run:       {rfc3339(case.started)}, {case.seconds:.1f} s{_lag(case)}",
+        f"Run:       {rfc3339(case.started.replace(microsecond=0))}, {case.seconds:.1f} s{_lag(case)}",
         f"Ping:      {ping_line(facts.ping)}",
         f"nmap:      {os_line(facts.os)}",
         f"Ports:     {ports_line(facts.os)}",

@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from ipaddress import ip_network
@@ -122,36 +122,32 @@ async def open_batch(
         StoreError: the store cannot be opened.
     """
     scope = scope_of(settings)
-    async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_store(settings))
-        engine = await stack.enter_async_context(
-            OsEngine(permission=scope, program=settings.nmap.program)
-        )
-        limits = _limits(settings)
-        budget = Budget(limits)
+    limits = _limits(settings)
+    budget = Budget(limits)
+    async with open_store(settings) as store:
         memory = max(limits.cooldown, timedelta(days=1))
         budget.remember(await store.probed_since(datetime.now(UTC) - memory))
-        pipeline = Pipeline(
-            probes=_probes(settings, scope, engine),
-            scope=scope,
-            budget=budget,
-            store=store,
-            judge=judge_of(settings),
-            watcher=watcher,
-            fresh=fresh,
-        )
-        yield Batch(
-            pipeline=pipeline,
-            hostlog=hostlog_of(settings),
-            concurrency=settings.scope.concurrency,
-            trouble=trouble,
-        )
+        async with OsEngine(permission=scope, program=settings.nmap.program) as engine:
+            yield Batch(
+                pipeline=Pipeline(
+                    probes=_probes(settings, scope, engine),
+                    scope=scope,
+                    budget=budget,
+                    store=store,
+                    judge=judge_of(settings),
+                    watcher=watcher,
+                    fresh=fresh,
+                ),
+                hostlog=hostlog_of(settings),
+                concurrency=settings.scope.concurrency,
+                trouble=trouble,
+            )
 
 
 def _probes(settings: Settings, scope: Scope, engine: OsEngine) -> Probes:
     return Probes(
         ping=PingProbe(permission=scope),
-        os=OsProbe(engine),
+        os=OsProbe(engine=engine),
         smtp=GuardedSmtpProbe(probe=_smtp_probe(settings, scope), canary=canary_of(settings)),
         dns=DnsProbe(
             permission=scope,

@@ -94,7 +94,10 @@ def summary(cases: Sequence[Case]) -> RenderableType:
 def _facts(case: Case) -> RenderableType:
     facts = case.facts
     rows = [
-        ("run", f"{rfc3339(case.started)[:19]}Z, {case.seconds:.1f} s" + _lag(case)),
+        (
+            "run",
+            f"{rfc3339(case.started.replace(microsecond=0))}, {case.seconds:.1f} s{_lag(case)}",
+        ),
         ("ping", ping_line(facts.ping)),
         ("nmap", os_line(facts.os)),
         ("ports", ports_line(facts.os)),
