@@ -83,6 +83,16 @@ class Period:
         if self.last < self.first:
             raise InputError(f"the period ends ({self.last}) before it begins ({self.first})")
 
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``2026-W47`` or ``2026-W44..2026-W47``, dates for weeks.
+
+        Raises:
+            InputError: it is neither.
+        """
+        first, _, last = text.partition("..")
+        return cls(Week.parse(first), Week.parse(last or first))
+
     def __str__(self) -> str:
         return str(self.first) if self.weeks == 1 else f"{self.first} to {self.last}"
 
