@@ -176,12 +176,18 @@ def _make_link(*, tun: bool) -> Link:
 def _run_command(command: Sequence[str], options: Options) -> int:
     # A handler that does nothing: Ctrl-C ends the command, and this process waits for it.
     signal.signal(signal.SIGINT, lambda *_: None)
+    # In a user namespace of its own the command keeps its files but has no power over this network.
     unprivileged = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
     line = [*(unprivileged if options.as_user else ()), *command]
     try:
-        return subprocess.run(line, check=False).returncode
+        return exit_code(subprocess.run(line, check=False))
     except OSError as error:
         raise LabError(f"{command[0]}: {error.strerror}") from error
+
+
+def exit_code(done: subprocess.CompletedProcess[bytes]) -> int:
+    """Return the exit code as shells give it: 128 and the signal that ended the command."""
+    return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
 
 def _readable(wire: Counter[WireKey]) -> dict[str, dict[str, int]]:

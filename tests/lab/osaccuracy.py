@@ -18,6 +18,9 @@ from tests.lab.population import Host
 HOSTS_PER_PROCESS = 20
 """Above this, nmap's OS engine loses its timing when the processor is shared."""
 
+NAMED, RIGHT_FAMILY = 0.97, 0.99
+"""Shares that the laboratory has to reach."""
+
 _PROCESSES = 3
 _PORTS = "21,22,25,80,110,113,135,139,143,443,445,3389,5900"
 _NMAP = (
@@ -90,7 +93,10 @@ async def _scan(hosts: Sequence[Host], turns: asyncio.Semaphore) -> list[Recogni
     addresses = [str(host.addresses[0]) for host in hosts]
     async with turns:
         process = await asyncio.create_subprocess_exec(
-            *_NMAP, *addresses, stdout=asyncio.subprocess.PIPE
+            *_NMAP,
+            *addresses,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,  # doubts about RSTs that some entries do send
         )
         output, _ = await process.communicate()
     found = {}
@@ -114,24 +120,23 @@ def _recognition(host: Host, element: ET.Element | None) -> Recognition:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the figures for one seed."""
+    """Print the figures for one seed; the exit code is 1 where the targets are missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.lab.osaccuracy", description=__doc__)
     parser.add_argument("--random", type=int, required=True, metavar="N")
     parser.add_argument("--seed", type=int, required=True, metavar="S")
-    parser.add_argument("--verbose", action="store_true", help="name the hosts that nmap mistook")
+    parser.add_argument("--rough", action="store_true")
     options = parser.parse_args(arguments)
     database = osdb.load()
-    hosts = population.draw(options.random, database.names, options.seed)
+    hosts = population.draw(options.random, database.names, options.seed, rough=options.rough)
     accuracy = asyncio.run(measure(hosts, database))
     print(
-        f"seed {options.seed}: {len(hosts)} hosts, own entry among the best {accuracy.named:.1%},"
-        f" right family {accuracy.right_family:.1%}, accuracy 100 {accuracy.perfect:.1%}"
+        f"seed {options.seed}: {len(hosts)} hosts, own entry among nmap's best {accuracy.named:.1%},"
+        f" right family {accuracy.right_family:.1%}, accuracy 100 for {accuracy.perfect:.1%}"
     )
-    for one in accuracy.mistaken if options.verbose else ():
-        print(
-            f"  {one.host.addresses[0]} is {one.host.persona[0]}: nmap says {one.accuracy} {one.best[:3]}"
-        )
-    return 0
+    for one in accuracy.mistaken:
+        best = ", ".join(one.best[:2]) or "nothing"
+        print(f"    {one.host.persona[0]}: nmap says {best} ({one.accuracy} %)", file=sys.stderr)
+    return 0 if accuracy.named >= NAMED and accuracy.right_family >= RIGHT_FAMILY else 1
 
 
 if __name__ == "__main__":

@@ -133,11 +133,12 @@ def parse(document: Mapping[str, Any]) -> Population:
     return population
 
 
-def draw(count: int, entries: Sequence[str], seed: int) -> tuple[Host, ...]:
+def draw(count: int, entries: Sequence[str], seed: int, *, rough: bool = False) -> tuple[Host, ...]:
     """Draw ``count`` hosts whose stacks are random ``entries`` of nmap's database.
 
     The same seed and entries give the same hosts. Each has one to three open ports, answers to
-    ping, and stands 1 to 20 hops away.
+    ping, and stands 1 to 20 hops away; in ``rough`` country its answers take 60 to 100 ms, and two
+    packets of a hundred are lost.
     """
     if not 0 <= count <= MAX_RANDOM:
         raise PopulationError(f"cannot draw {count} hosts: 0 to {MAX_RANDOM} fit")
@@ -152,6 +153,9 @@ def draw(count: int, entries: Sequence[str], seed: int) -> tuple[Host, ...]:
             ping=True,
             open=frozenset(chance.sample(_RANDOM_OPEN_PORTS, chance.randint(1, 3))),
             hops=chance.randint(1, 20),
+            delay_ms=80 if rough else 0,
+            jitter_ms=20 if rough else 0,
+            loss=0.01 if rough else 0,  # twice: on the way there and on the way back
         )
         for number in range(count)
     )
