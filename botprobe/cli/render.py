@@ -13,8 +13,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from botprobe.cli.hoptable import mail_way
 from botprobe.contract.case import case_document, rfc3339
 from botprobe.contract.wording import dns_line, os_line, ping_line, ports_line, smtp_line
+from botprobe.model.mail import Mail
 from botprobe.model.text import visible
 from botprobe.model.verdict import Case, Evidence, Verdict
 
@@ -58,6 +60,20 @@ def print_cases(cases: Sequence[Case], *, as_json: bool, jsonl: bool, explain: b
         for case in cases:
             console.print(case_panel(case, explain=explain))
         console.print(summary(cases))
+
+
+def print_scan(mails: Sequence[Mail], cases: Sequence[Case], *, explain: bool) -> None:
+    """Show the way of each mail, then each host."""
+    console = stdout_console()
+    labels = {
+        case.target.address: Text(case.verdict.label, style=LABEL_STYLES[case.verdict.label])
+        for case in cases
+    }
+    for mail in mails:
+        console.print(mail_way(mail, labels))
+    for case in cases:
+        console.print(case_panel(case, explain=explain))
+    console.print(summary(cases))
 
 
 def stdout_console() -> Console:
