@@ -12,6 +12,11 @@ from botprobe.classify.mailfunction import same_name
 from botprobe.model.mail import IpAddress
 
 _LITERAL = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f:.]{2,45})\]", re.IGNORECASE)
+# Servers of these providers introduce themselves with longer names. Of the listed clients in one
+# published log that got as far as a HELO, every fifth (8 of 40) said one of these.
+_FREEMAIL = re.compile(
+    r"(?:aol|gmail|googlemail|hotmail|icloud|live|me|msn|outlook|yahoo|ymail)\.com"
+)
 _LOCAL_ENDINGS = (".local", ".lan", ".localdomain", ".home", ".internal", ".home.arpa")
 
 
@@ -27,6 +32,8 @@ class HeloForm(StrEnum):
     """The client's own address without the brackets that RFC 5321 demands."""
     LITERAL = "literal"
     """The client's own address in brackets: allowed, and unusual for a server."""
+    FREEMAIL = "freemail"
+    """The bare domain of a provider of mailboxes."""
     UNQUALIFIED = "unqualified"
     """The name of a computer, not of a host on the Internet."""
     DYNAMIC = "dynamic"
@@ -44,6 +51,8 @@ def helo_form(helo: str, address: IpAddress) -> HeloForm:
         return _address_form(given, address, in_brackets=literal is not None)
     if text == "localhost" or text.startswith("localhost."):
         return HeloForm.LOCALHOST
+    if _FREEMAIL.fullmatch(text):
+        return HeloForm.FREEMAIL
     if "." not in text or text.endswith(_LOCAL_ENDINGS):
         return HeloForm.UNQUALIFIED
     if name_kind(text, address) in {NameKind.DYNAMIC, NameKind.GENERIC}:

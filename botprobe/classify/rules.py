@@ -18,6 +18,9 @@ from botprobe.model.verdict import Family
 # Two names are a change of configuration; more are many programs behind one address.
 MANY_HELO_NAMES = 3
 
+# A name or HELO that goes on longer is cut in reports; the whole of it stands in the facts.
+MAX_QUOTE = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -151,16 +154,16 @@ def mail_name(subject: Subject) -> str | None:
 
 def forward_confirmed(subject: Subject) -> str | None:
     """PTR and address records are kept by people who talk to each other."""
-    plain = {NameKind.PLAIN, NameKind.STATIC, NameKind.MAIL}
-    if not subject.names or subject.name_kind not in plain:
+    handmade = {NameKind.PLAIN, NameKind.STATIC, NameKind.MAIL}
+    if subject.name is None or subject.name_kind not in handmade:
         return None
-    return "its name resolves back to the address" if subject.names[0].confirmed else None
+    return "its name resolves back to the address" if subject.name.confirmed else None
 
 
 def mx_points_here(subject: Subject) -> str | None:
     """Somebody wants mail delivered there."""
     exchangers = [name.name for name in subject.names or () if name.mx_points_here]
-    return f"an MX of the domain points to it ({exchangers[0]})" if exchangers else None
+    return f"an MX of the domain points to it ({_quoted(exchangers[0])})" if exchangers else None
 
 
 def delivered(subject: Subject) -> str | None:
@@ -205,6 +208,11 @@ def helo_literal(subject: Subject) -> str | None:
     return _if_helo(subject, HeloForm.LITERAL, "it said HELO with its address: {}")
 
 
+def helo_freemail(subject: Subject) -> str | None:
+    """A name that everybody trusts and none of its servers uses."""
+    return _if_helo(subject, HeloForm.FREEMAIL, "it said HELO as a provider of mailboxes: {}")
+
+
 def helo_unqualified(subject: Subject) -> str | None:
     """RFC 5321, section 2.3.5, wants a full name; this one is known at home only."""
     return _if_helo(subject, HeloForm.UNQUALIFIED, "it said HELO without a full name: {}")
@@ -220,7 +228,7 @@ def helo_recipient(subject: Subject) -> str | None:
     for sighting, helo in _helos(subject):
         domains = {same_name(address.rpartition("@")[2]) for address in sighting.recipients}
         if same_name(helo) in domains:
-            return f"it said HELO with the recipient's own domain: {helo}"
+            return f"it said HELO with the recipient's own domain: {_quoted(helo)}"
     return None
 
 
@@ -238,7 +246,7 @@ def helo_is_name(subject: Subject) -> str | None:
     helos = {same_name(helo) for _, helo in _helos(subject)}
     if not helos or not helos <= confirmed or _any_helo(subject, HeloForm.DYNAMIC):
         return None
-    return f"it said HELO with its own confirmed name: {min(helos)}"
+    return f"it said HELO with its own confirmed name: {_quoted(min(helos))}"
 
 
 def _if_role(subject: Subject, role: OsRole, clause: str) -> str | None:
@@ -251,7 +259,11 @@ def _if_role(subject: Subject, role: OsRole, clause: str) -> str | None:
 def _described(reading: OsReading) -> str:
     more = len(reading.names) - 1
     others = f" and {more} more" if more else ""
-    return f"{reading.name}{others}, {reading.accuracy} %"
+    return f"{_quoted(reading.name or '')}{others}, {reading.accuracy} %"
+
+
+def _quoted(text: str) -> str:
+    return text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE]}…"
 
 
 def _is_appliance(subject: Subject) -> bool:
@@ -259,9 +271,9 @@ def _is_appliance(subject: Subject) -> bool:
 
 
 def _if_named(subject: Subject, kind: NameKind, clause: str) -> str | None:
-    if not subject.names or subject.name_kind is not kind:
+    if subject.name is None or subject.name_kind is not kind:
         return None
-    return clause.format(subject.names[0].name)
+    return clause.format(_quoted(subject.name.name))
 
 
 def _helos(subject: Subject) -> Iterable[tuple[Sighting, str]]:
@@ -276,7 +288,7 @@ def _any_helo(subject: Subject, form: HeloForm) -> str | None:
 def _if_helo(subject: Subject, form: HeloForm, clause: str) -> str | None:
     # A mail program says what it likes to the server where its user logged in.
     helo = None if subject.authenticated else _any_helo(subject, form)
-    return None if helo is None else clause.format(helo)
+    return None if helo is None else clause.format(_quoted(helo))
 
 
 RULES: tuple[Rule, ...] = (
@@ -309,6 +321,7 @@ RULES: tuple[Rule, ...] = (
     Rule("helo-private-address", Family.RECEIPT, helo_private_address),
     Rule("helo-bare-address", Family.RECEIPT, helo_bare_address),
     Rule("helo-literal", Family.RECEIPT, helo_literal),
+    Rule("helo-freemail", Family.RECEIPT, helo_freemail),
     Rule("helo-unqualified", Family.RECEIPT, helo_unqualified),
     Rule("helo-dynamic", Family.RECEIPT, helo_dynamic),
     Rule("helo-recipient", Family.RECEIPT, helo_recipient),

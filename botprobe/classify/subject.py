@@ -75,25 +75,34 @@ class Subject:
                 return None
 
     @property
-    def name_kind(self) -> NameKind | None:
-        """What the names say about the line; the one that suits a server best counts.
+    def name(self) -> PtrName | None:
+        """The name that suits a server best; None if there is none or it was not measured."""
+        order = list(NameKind)
+        address = self.target.address
+        return min(
+            self.names or (),
+            key=lambda name: order.index(name_kind(name.name, address)),
+            default=None,
+        )
 
-        None without a name. A name that is not confirmed can accuse but not excuse: whoever holds
-        the address can give it any name.
+    @property
+    def name_kind(self) -> NameKind | None:
+        """What the best name says about the line.
+
+        A name that is not confirmed can accuse but not excuse: whoever holds the address can give
+        it any name.
         """
-        if not self.names:
+        if self.name is None:
             return None
-        kinds = {name_kind(name.name, self.target.address) for name in self.names}
-        best = next(kind for kind in NameKind if kind in kinds)
-        excuses = best in {NameKind.MAIL, NameKind.STATIC}
-        return NameKind.PLAIN if excuses and not self.names[0].confirmed else best
+        kind = name_kind(self.name.name, self.target.address)
+        excuses = kind in {NameKind.MAIL, NameKind.STATIC}
+        return NameKind.PLAIN if excuses and not self.name.confirmed else kind
 
     @property
     def may_change_hands(self) -> bool:
         """Whether somebody else may have the address soon: unless a confirmed name denies it."""
-        lasting = {NameKind.MAIL, NameKind.STATIC, NameKind.PLAIN}
-        confirmed = bool(self.names) and all(name.confirmed for name in self.names or ())
-        return not confirmed or self.name_kind not in lasting
+        lasting = self.name_kind in {NameKind.MAIL, NameKind.STATIC, NameKind.PLAIN}
+        return self.name is None or not self.name.confirmed or not lasting
 
     @property
     def deliveries(self) -> tuple[Sighting, ...]:
