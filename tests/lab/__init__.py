@@ -1,7 +1,11 @@
 """The laboratory: hosts of every kind inside a private network without a way out.
 
-Run a command in it with ``python -m tests.lab run -- COMMAND``. The modules, in the order of the dataflow:
-``population`` (who lives there), ``osdb`` and ``persona`` (how a system answers nmap), ``services`` (what
-is said on open ports), ``responder`` (answers each packet), ``namespace`` (the private network),
-``dns`` and ``postfix`` (real servers), ``laboratory`` (puts all of it together).
+Run a command in it with ``python -m tests.lab run -- COMMAND``. The modules, from the bottom up:
+``population`` (who lives there); ``osdb``, ``sequences``, ``answers`` and ``persona`` (how a system
+answers nmap); ``stream`` and ``services`` (what is said on open ports); ``hosts``, ``link`` and
+``responder`` (answer each packet); ``namespace`` (private networks, for other laboratories too);
+``zones`` and ``servers`` (real DNS and mail); ``laboratory`` (puts all of it together);
+``outside`` (sees whether it is tight).
+
+Nothing but the standard library is imported, so that it runs where nothing is installed yet.
 """

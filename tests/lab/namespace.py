@@ -1,9 +1,9 @@
 """Building blocks of private networks: namespaces, links, addresses, routes, and the proof of it.
 
-A laboratory lives in anonymous namespaces (network, mount, process; and user, where one is not root)
-that ``unshare`` makes. They have no name and no file: when the first process in them dies, for
-whatever reason, the kernel ends all others and takes the interfaces, routes and mounts away. Named
-namespaces (``ip netns``) would survive a crash; a container would need an image and a daemon.
+A laboratory lives in anonymous namespaces (network, mount, process; and user, where one is not
+root) that ``unshare`` makes. They have no name and no file: when the first process in them dies,
+for whatever reason, the kernel ends all others and takes the interfaces, routes and mounts away.
+Named namespaces (``ip netns``) would survive a crash; a container would need an image, a daemon.
 """
 
 import fcntl
@@ -89,7 +89,7 @@ class Namespace:
         return ["nsenter", "--net", "--target", str(self.pid), "--", *command]
 
     def ip(self, *lines: str) -> None:
-        """Carry out commands for ip(8), all in one process."""
+        """Give lines to the program ip, all to one process."""
         run(*self.enter("ip", "-batch", "-"), text="\n".join(lines) + "\n")
 
     def sysctl(self, name: str, value: str) -> None:
@@ -119,8 +119,8 @@ def connect(near: str, far: str, there: Namespace) -> None:
 def require_lab() -> None:
     """Make sure that nothing sent from here can reach anybody, or raise ``LabError``.
 
-    Asks for the marker, for the laboratory's own interface, for the absence of any other that is up,
-    and for a routing table without a way out.
+    Asks for the marker, for the laboratory's own interface, for the absence of any other that is
+    up, and for routing tables without a way out.
     """
     if os.environ.get(MARKER) != "1":
         raise LabError(

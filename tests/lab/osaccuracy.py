@@ -130,8 +130,9 @@ def main(arguments: Sequence[str]) -> int:
     hosts = population.draw(options.random, database.names, options.seed, rough=options.rough)
     accuracy = asyncio.run(measure(hosts, database))
     print(
-        f"seed {options.seed}: {len(hosts)} hosts, own entry among nmap's best {accuracy.named:.1%},"
-        f" right family {accuracy.right_family:.1%}, accuracy 100 for {accuracy.perfect:.1%}"
+        f"seed {options.seed}: {len(hosts)} hosts,"
+        f" own entry among nmap's best {accuracy.named:.1%}, right family"
+        f" {accuracy.right_family:.1%}, accuracy 100 for {accuracy.perfect:.1%}"
     )
     for one in accuracy.mistaken:
         best = ", ".join(one.best[:2]) or "nothing"

@@ -1,8 +1,8 @@
 """nmap's database of operating systems: the entries, and what their expressions allow.
 
-The file is read where nmap is installed and never copied: its licence is its own. The format is that
-of https://nmap.org/book/osdetect-fingerprint-format.html, with the bracketed alternatives inside of
-option strings (``M[4E2-5B4]``, ``W[2|4-7|9]``) that nmap 7.95 brought.
+The file is read where nmap is installed and never copied: its licence is its own. The format is
+that of https://nmap.org/book/osdetect-fingerprint-format.html, with the bracketed alternatives
+inside of option strings (``M[4E2-5B4]``, ``W[2|4-7|9]``) that nmap 7.95 brought.
 """
 
 import os

@@ -60,7 +60,7 @@ class OutsideWatch:
     """Counts while it is open."""
 
     def __init__(self) -> None:
-        """Start to count, raising ``PermissionError`` without the right to capture (CAP_NET_RAW)."""
+        """Start to count, raising ``PermissionError`` without CAP_NET_RAW."""
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
         program = b"".join(
             struct.pack("=HBBI", one.code, one.if_true, one.if_false, one.operand)

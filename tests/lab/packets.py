@@ -1,4 +1,7 @@
-"""IP, TCP and ICMP on the wire: take packets apart and build them (RFC 791, 8200, 9293, 792, 4443)."""
+"""IP, TCP and ICMP on the wire: take packets apart, and build them.
+
+RFC 791 and 8200 (IP), 9293 (TCP), 792 and 4443 (ICMP), 1071 (checksum).
+"""
 
 import struct
 from typing import NamedTuple

@@ -238,7 +238,6 @@ class Responder:
     def _milliseconds_to_timer(self) -> float | None:
         if not self._timers:
             return None
-        # poll(2) counts whole milliseconds: rounding up would delay, rounding down only wakes early.
         return max(0.0, self._timers[0][0] - time.monotonic()) * 1000
 
     def _run_timers(self) -> None:

@@ -1,4 +1,4 @@
-"""The laboratory's DNS data: one zone for all names, one for the block list, made from the population.
+"""The laboratory's DNS data, made from the population: all names, and a block list.
 
 The root zone holds everything, so that any other name gets an authoritative "no such name" at once.
 The block list has the test points of RFC 5782, section 5.
