@@ -1,4 +1,4 @@
-"""The clauses of a ``Received`` field: ``from``, ``by``, ``via``, ``with``, ``id``, ``for`` and the date.
+"""The clauses of a ``Received`` field: ``from``, ``by``, ``via``, ``with``, ``id``, ``for``, date.
 
 RFC 5321, section 4.4, gives the grammar; here it is read as loosely as mail servers write it, yet
 a keyword counts only outside of comments, quoted strings and brackets, and what stands directly
@@ -17,72 +17,93 @@ _COMMENT = _NESTED.format(_NESTED.format(_NESTED.format(_FLAT)))
 _QUOTED = r'"(?:[^"\\]++|\\.)*+"'
 _BRACKETED = r"\[[^\[\]()\"]*+\]"
 _TOKEN = re.compile(
-    rf"""{_COMMENT}|(?:[^\s()"\[\];]++|{_QUOTED}|{_BRACKETED})++|[;()"\[\]]""", re.DOTALL
+    rf"""(?:[^\s()"\[\];]++|{_QUOTED}|{_BRACKETED})++|{_COMMENT}|[;()"\[\]]""", re.DOTALL
 )
 _STRAY = frozenset('()"[]')
+_MARKS = _STRAY | {";"}
 
-_KEYWORDS = frozenset(("from", "by", "via", "with", "id", "for"))
+_KEYWORDS = {
+    spelling: keyword
+    for keyword in ("from", "by", "via", "with", "id", "for")
+    for spelling in (keyword, keyword.capitalize(), keyword.upper())
+}
 
 # How many semicolons are tried from the right for the one that begins the date.
 _MAX_SEMICOLONS = 8
 
 
-class Clause(NamedTuple):
-    """The words and the comments (without their parentheses) behind one keyword."""
-
-    words: list[str]
-    comments: list[str]
-
-    @property
-    def word(self) -> str | None:
-        """The first word."""
-        return self.words[0] if self.words else None
-
-
 class Clauses(NamedTuple):
-    """A field taken apart; of a clause that occurs twice, the first."""
+    """A field taken apart into tokens: words, and comments with their parentheses."""
 
-    lead: Clause
+    lead: list[str]
     """What stands before the first keyword."""
-    by_keyword: dict[str, Clause]
-    repeated: dict[str, Clause]
-    """The second clause with the same keyword."""
+    sender: list[str] | None
+    """``from``; None where the field has no such clause."""
+    by: list[str] | None
+    protocol: list[str]
+    """``with``, or ``via`` where that is all there is."""
+    id: list[str]
+    recipient: list[str]
+    """``for``."""
+    second_sender: list[str]
+    """A second ``from``: XMail puts the envelope sender there."""
     date: str
     """What follows the last semicolon."""
-    damaged: bool
-    """A parenthesis, bracket or quotation mark before "by" has no partner."""
+    tokens: list[str]
+    """All of them, keywords included."""
 
-    def get(self, keyword: str) -> Clause:
-        """The clause, an empty one where the field has none."""
-        return self.by_keyword.get(keyword, _EMPTY)
+    @property
+    def damaged(self) -> bool:
+        """Whether a parenthesis, bracket or quotation mark before ``by`` has no partner."""
+        return not _STRAY.isdisjoint(self.lead + (self.sender or []))
 
 
-_EMPTY = Clause([], [])
+_NOTHING: list[str] = []
 
 
 def split_clauses(value: str) -> Clauses:
-    """Take the value of a ``Received`` field apart."""
+    """Take the value of a ``Received`` field apart; of a clause that occurs twice, the first counts."""
     body, date = _split_date(value)
     tokens = _TOKEN.findall(body)
-    clause = lead = Clause([], [])
-    first: dict[str, Clause] = {}
-    repeated: dict[str, Clause] = {}
-    damaged = False
-    expects_data = False
-    for token in tokens:
-        if token[0] == "(" and len(token) > 1:
-            clause.comments.append(token[1:-1])
-            expects_data = False
-        elif token in _STRAY:
-            damaged = damaged or "by" not in first
-        elif not expects_data and (keyword := token.lower()) in _KEYWORDS:
-            clause = Clause([], [])
-            (repeated if keyword in first else first).setdefault(keyword, clause)
-            expects_data = keyword == "from" and len(first) == 1
-        elif token != ";":
-            clause.words.append(token)
-            expects_data = False
-    return Clauses(lead, first, repeated, date, damaged)
+    parts: dict[str, list[str]] = {}
+    keyword, start, data = "", 0, -1
+    for position, token in enumerate(tokens):
+        if token in _KEYWORDS and position != data:
+            parts.setdefault(keyword, tokens[start:position])
+            keyword, start = _KEYWORDS[token], position + 1
+            if keyword == "from":
+                keyword = "second from" if "from" in parts else "from"
+                data = start if "from" not in parts else data
+    parts.setdefault(keyword, tokens[start:])
+    get = parts.get
+    return Clauses(
+        parts[""],
+        get("from"),
+        get("by"),
+        get("with") or get("via") or _NOTHING,
+        get("id", _NOTHING),
+        get("for", _NOTHING),
+        get("second from", _NOTHING),
+        date,
+        tokens,
+    )
+
+
+def words_of(tokens: list[str]) -> list[str]:
+    """The words of a clause."""
+    return [token for token in tokens if token[0] != "(" and token not in _MARKS]
+
+
+def comments_of(tokens: list[str]) -> list[str]:
+    """The comments of a clause, without their parentheses."""
+    return [token[1:-1] for token in tokens if token[0] == "(" and token != "("]
+
+
+def first_word(tokens: list[str]) -> str | None:
+    """The first word of a clause."""
+    if tokens and tokens[0][0] != "(" and tokens[0] not in _MARKS:
+        return tokens[0]
+    return next(iter(words_of(tokens)), None)
 
 
 def _split_date(value: str) -> tuple[str, str]:
@@ -93,7 +114,7 @@ def _split_date(value: str) -> tuple[str, str]:
         if end < 0:
             break
         date = value[end + 1 :]
-        if date.count("(") >= date.count(")"):
+        if ")" not in date or date.count("(") >= date.count(")"):
             return value[:end], date
     date = trailing_date(value)
     return value.removesuffix(date), date

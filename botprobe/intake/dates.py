@@ -55,6 +55,12 @@ _FORMS = tuple(
     )
 )
 
+# Nearly all dates are written like this one; the long way leads to the same result.
+_USUAL = re.compile(
+    r"\s*(?:[A-Z][a-z]{2},\s+)?([0-9]{1,2}) ([A-Z][a-z]{2}) ([0-9]{4})"
+    r" ([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([0-9]{2})([0-9]{2})(?=$| \()"
+)
+
 # What SendGrid and a few others put at the very end, without the semicolon before it.
 _TRAILING = re.compile(
     r"\s((?:[A-Za-z]{3}, [0-9]{1,2} [A-Za-z]{3} [0-9]{4}|[0-9]{4}-[0-9]{2}-[0-9]{2}) "
@@ -77,6 +83,9 @@ def parse_date(text: str) -> datetime | None:
 
 def parse_stamp(text: str) -> Stamp:
     """Read a date and say which fault makes it impossible; text after the date is not looked at."""
+    usual = _USUAL.match(text)
+    if usual is not None and (at := _usual(usual)) is not None:
+        return Stamp(at)
     for form in _FORMS:
         match = form.match(text)
         if match is not None:
@@ -88,6 +97,21 @@ def trailing_date(text: str) -> str:
     """Find the date that ends a field without a semicolon before it; empty where there is none."""
     match = _TRAILING.search(text[-_MAX_TRAILING:])
     return "" if match is None else match[1]
+
+
+def _usual(match: re.Match[str]) -> datetime | None:
+    day, name, year, hour, minute, second, sign, hours, minutes = match.groups()
+    month = _MONTHS.get(name.lower())
+    east = int(hours) * 60 + int(minutes)
+    if month is None or east > -_WEST or east % 15:
+        return None
+    try:
+        local = datetime(
+            int(year), month, int(day), int(hour), int(minute), int(second), tzinfo=UTC
+        )
+        return local - timedelta(minutes=-east if sign == "-" else east)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _stamp(match: re.Match[str]) -> Stamp:

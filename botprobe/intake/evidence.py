@@ -61,16 +61,17 @@ def claim_evidence(hop: Hop, above: Hop | None, *, below_fields: bool) -> Iterat
     if hop.at and above.at and CLOCK_TOLERANCE < hop.at - above.at <= IMPOSSIBLE_LEAD:
         yield f"dated {_span(hop.at - above.at)} after the line above it"
     peer = above.helo or above.rdns
-    if hop.by and above.ip and peer and not _continues(hop, above):
+    if hop.by and above.ip and peer and not _continues(hop.by, above):
         yield f"written by {hop.by}, but the line above it got the mail from {peer} ({above.ip})"
 
 
-def _continues(hop: Hop, above: Hop) -> bool:
+def _continues(writer: str, above: Hop) -> bool:
     """Whether the writer of a line can be the peer of the line above it."""
-    if hop.by is None or (above.ip is not None and parse_literal(hop.by) == above.ip):
+    names = [name for name in (above.helo, above.rdns) if name is not None]
+    if writer in names or parse_literal(writer) == above.ip:
         return True
-    names = (above.helo, above.rdns)
-    return any(name is not None and organisation(name) == organisation(hop.by) for name in names)
+    own = organisation(writer)
+    return any(organisation(name) == own for name in names)
 
 
 def organisation(host: str) -> str:

@@ -5,13 +5,15 @@ carriage returns, an mbox ``From `` line on top, lines that are no field, and he
 """
 
 import re
+from collections.abc import Collection
 from typing import NamedTuple
 
 MAX_HEADER_BYTES = 64 * 1024
 
 _END = re.compile(rb"\n\r?\n")
 _NEXT_FIELD = re.compile(r"\n(?![ \t])")
-_NAME = re.compile(r"[!-9;-~]+")
+NO_FIELD = "no header field found"
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -25,33 +27,36 @@ class Field(NamedTuple):
 
 
 class Header(NamedTuple):
-    """The fields of a header block in their order, and what was wrong with it."""
+    """The wanted fields of a header block in their order, and what was wrong with it."""
 
     fields: list[Field]
     errors: tuple[str, ...]
 
 
-def read_header(data: bytes) -> Header:
-    """Read the header fields of a message, of which only the first 64 KiB are looked at.
+def read_header(data: bytes, wanted: Collection[str]) -> Header:
+    """Read header fields of a message, of which only the first 64 KiB are looked at.
 
     Args:
         data: the message, or at least its beginning.
+        wanted: the names of the fields to return, in lower case.
     """
     block, errors = _header_block(data)
     text = block.decode("utf-8", "replace")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", " ")
     fields: list[Field] = []
-    strangers = 0
+    known = strangers = 0
     for line in _NEXT_FIELD.split(text):
         name, colon, value = line.partition(":")
         name = name.rstrip(" \t").lower()
-        if colon and _NAME.fullmatch(name):
+        if name in wanted and colon:
             fields.append(Field(name, value))
-        elif line.strip() and not (line.startswith("From ") and not fields):
+        elif colon and name and " " not in name:
+            known += 1
+        elif line.strip() and (fields or known or not line.startswith("From ")):
             strangers += 1
-    if not fields:
-        errors = (*errors, "no header field found")
+    if not fields and not known:
+        errors = (*errors, NO_FIELD)
     elif strangers:
         errors = (*errors, f"{strangers} lines of the header are no fields")
     return Header(fields, errors)

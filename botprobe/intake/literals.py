@@ -17,31 +17,39 @@ def parse_literal(text: str) -> IpAddress | None:
 
     An IPv4-mapped IPv6 address is given as the IPv4 address that it means, and a zone is dropped.
     """
+    if ":" not in text:
+        return _parse_v4(text)
     if len(text) > MAX_LITERAL:
         return None
-    try:
-        if ":" not in text:
-            return _parse_v4(text)
-        return _parse_with_colon(text)
-    except AddressValueError:
-        return None
-
-
-def _parse_v4(text: str) -> IPv4Address:
-    if text.count(".") == 4:
-        address, _, port = text.rpartition(".")
-        return IPv4Address(address if _is_port(port) else text)
-    return IPv4Address(text)
-
-
-def _parse_with_colon(text: str) -> IpAddress:
     address, _, port = text.rpartition(":")
     if ":" not in address and "." in address and _is_port(port):
-        return IPv4Address(address)
+        return _parse_v4(address)
     if text[:5].lower() == "ipv6:":
         text = text[5:]
-    v6 = IPv6Address(text.partition("%")[0])
+    try:
+        v6 = IPv6Address(text.partition("%")[0])
+    except AddressValueError:
+        return None
     return v6.ipv4_mapped or v6
+
+
+def _parse_v4(text: str) -> IPv4Address | None:
+    """Four octets, maybe a port; most texts that come here are host names, and fail at once."""
+    if not text[-1:].isdigit():
+        return None
+    octets = text.split(".")
+    if len(octets) == 5 and _is_port(octets[4]):
+        octets.pop()
+    if len(octets) != 4 or not text.isascii():
+        return None
+    number = 0
+    for octet in octets:
+        if not octet.isdigit() or len(octet) > 3 or (octet[0] == "0" and octet != "0"):
+            return None
+        if (value := int(octet)) > 255:
+            return None
+        number = number << 8 | value
+    return IPv4Address(number)
 
 
 def _is_port(text: str) -> bool:

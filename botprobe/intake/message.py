@@ -44,6 +44,7 @@ _ORIGIN_FIELDS = {
         "X-MS-Exchange-CrossTenant-OriginalAttributedTenantConnectingIp",
     )
 }
+_WANTED = frozenset(_ONCE | {"received"} | _ORIGIN_FIELDS.keys())
 _ORIGIN = re.compile(r"(?:\s*|.*?\bIp=)\[?([0-9A-Fa-f:.]{2,45})\]?\s*(?:[;,(]|$)", re.DOTALL)
 
 
@@ -55,7 +56,7 @@ def read_mail(data: bytes, file: str, settings: TrustSettings | None = None) -> 
         file: where it came from.
         settings: what is known about the own side; None infers it.
     """
-    header = read_header(data)
+    header = read_header(data, _WANTED)
     once: dict[str, str] = {}
     received: list[str] = []
     late: set[int] = set()
@@ -66,10 +67,10 @@ def read_mail(data: bytes, file: str, settings: TrustSettings | None = None) -> 
             if not _AUTHOR_FIELDS.isdisjoint(once):
                 late.add(len(received))
             received.append(field.value)
-        elif name in _ONCE:
-            once.setdefault(name, field.value)
         elif name in _ORIGIN_FIELDS:
             origins.append(field)
+        else:
+            once.setdefault(name, field.value)
     errors = header.errors
     if len(received) > MAX_HOPS:
         errors = (*errors, f"{len(received)} Received fields: only the newest {MAX_HOPS} are read")

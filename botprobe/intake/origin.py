@@ -9,7 +9,7 @@ comment with a HELO marker, as of qmail and CommuniGate, hands on to the next.
 import re
 from typing import NamedTuple
 
-from botprobe.intake.clauses import Clause
+from botprobe.intake.clauses import comments_of, words_of
 from botprobe.intake.literals import parse_literal
 from botprobe.intake.writers import Writer
 from botprobe.model.mail import IpAddress
@@ -49,12 +49,11 @@ _IDENT_BRACKET = re.compile(r"\s*+(?:([^\s\[\]]*)@)?\[([^\[\]\s]{0,90})\]()\s*+"
 _NAME_BARE_V6 = re.compile(r"(\S+)\s+((?:IPv6:)?[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]+)")
 
 _MARKERS = frozenset(("HELO", "EHLO", "LHLO"))
-_MARKER = re.compile(r"(?:HELO|EHLO|LHLO)(?:\s+(.*))?", re.DOTALL)
 _ACCOUNT = re.compile(
     r"account\s+<?([^\s<>]*)>?(?:\s+(?:HELO|EHLO)\s+(.*)|\s+\[[^\[\]]*\]\s+(?:un)?verified)?",
     re.DOTALL,
 )
-# The keys of Exim, ecelerity and ZMailer behind the address, in their order.
+# The keys of Exim, ecelerity and ZMailer behind the address.
 _KEY_HELO = re.compile(r"(?:^|\s|\")(?:helo=|HELO=|HELO |EHLO |LHLO )([^\s\"]*|\"[^\"]*\")")
 _KEY_IDENT = re.compile(r"(?:^|\s)ident=(\S*)")
 _KEYS_ONLY = re.compile(r"(?:port=[0-9]{1,5}\s*)?(?:helo=|ident=)")
@@ -68,87 +67,110 @@ _NO_NAME = frozenset(
 )
 # The peer is a program on the same machine: a pipe, a socket file, a command.
 _LOCAL = re.compile(
-    r"(?:\S+@)?localhost(?:\.localdomain)?\s*$|(?:\S+\s+)?\[{1,2}(?:local|unix\b|\?\.\?)|uid [0-9]|AUTH:",
+    r"(?:\S+@)?localhost(?:\.localdomain)?\s*$"
+    r"|(?:\S+\s+)?\[{1,2}(?:local|unix\b|\?\.\?)|uid [0-9]|AUTH:",
     re.IGNORECASE,
 )
 _LOOPBACK = frozenset(("localhost", "127.0.0.1"))
 _VERIFYING = frozenset((Writer.POSTFIX, Writer.EXIM))
+_NOT_VERIFYING = frozenset((Writer.QMAIL, Writer.OPENSMTPD))
 _QMAIL_LIKE = frozenset((Writer.QMAIL, Writer.CRITICAL_PATH, Writer.OTHER))
 
 
-def read_origin(clause: Clause, writer: Writer, *, attached: bool) -> Origin:
+def read_origin(sender: list[str], writer: Writer, *, attached: bool, whole: bool) -> Origin:
     """Read the ``from`` clause of a field.
 
     Args:
-        clause: what stands between ``from`` and ``by``.
+        sender: the tokens between ``from`` and ``by``.
         writer: who wrote the field.
         attached: the first comment follows the first word without a space, as smap writes it.
+        whole: all parentheses, brackets and quotation marks have partners.
     """
-    if not clause.comments:
-        return _without_comment(clause, writer)
-    first, comment = clause.word, clause.comments[0]
+    words, comments = words_of(sender), comments_of(sender)
+    if not comments:
+        return _without_comment(words, writer) if whole else Origin()
+    first = words[0] if words else None
     if attached and first is not None:
-        return _attached(clause, first, comment)
-    if (marker := _MARKER.fullmatch(comment)) is not None:
-        return _with_marker(clause, _text(marker[1]), writer)
-    if (account := _ACCOUNT.fullmatch(comment)) is not None:
-        return Origin(_literal(first), _text(account[2]), user=_text(account[1]))
-    if _LOCAL.match(comment) is not None:
-        return Origin(helo=first, has_slot=False)
-    if (match := _BRACKET_FIRST.match(comment)) is not None:
-        return _bracket_first(first, match, writer)
-    if (match := _NAME_FIRST.match(comment)) is not None and match[1] not in _MARKERS:
-        return _name_first(first, match, writer)
-    if (match := _BARE.fullmatch(comment)) is not None:
-        return _bare(first, match, writer)
-    if (match := _NAME_BARE_V6.fullmatch(comment)) is not None:
-        return Origin(parse_literal(match[2]), first, _name(match[1]))
-    return _other_comment(clause, writer)
+        return _attached(words, comments[0])
+    if comments[0].partition(" ")[0] in _MARKERS:
+        return _with_marker(words, comments, writer)
+    origin = _with_comment(first, comments[0], writer) or _other_comment(words, comments[0], writer)
+    if origin.ip is None and _LOCAL.match(comments[0]) is not None:
+        return origin._replace(has_slot=False)
+    return origin
 
 
-def _without_comment(clause: Clause, writer: Writer) -> Origin:
+def _without_comment(words: list[str], writer: Writer) -> Origin:
     """``[1.2.3.4]``, ``1.2.3.4`` or ``name [1.2.3.4]``."""
-    words = clause.words
     if len(words) == 1:
-        # Postfix and Exim never leave the comment out: such a word is a HELO, or a forgery.
+        # Postfix never leaves the comment out: such a word is a HELO, or the line is forged.
         ip = None if writer is Writer.POSTFIX else _literal(words[0])
         return Origin(ip, None if ip else words[0], has_slot=ip is not None)
     if len(words) == 2 and (ip := _bracketed(words[1])) is not None:
         rdns = _name(words[0]) if writer is Writer.EXIM else None
         return Origin(ip, words[0], rdns, True if rdns else None)
-    return Origin(helo=clause.word, has_slot=False)
+    return Origin(helo=words[0] if words else None, has_slot=False)
 
 
-def _with_marker(clause: Clause, helo: str | None, writer: Writer) -> Origin:
+def _attached(words: list[str], comment: str) -> Origin:
+    """``rdns(1.2.3.4)``, ``rdns(1.2.3.4, HELO x)``, ``rdns(1.2.3.4), claiming to be "x"`` of smap."""
+    match = _BARE.fullmatch(comment)
+    if match is None:
+        return Origin(helo=words[0])
+    claim = words[-1].strip('"') if "claiming" in words else match[4]
+    return Origin(parse_literal(match[2]), claim or None, _name(words[0]), ident=match[1] or None)
+
+
+def _with_marker(words: list[str], comments: list[str], writer: Writer) -> Origin:
     """``rdns (HELO x) (ident@1.2.3.4)`` of qmail; ``[1.2.3.4] (HELO x)`` of CommuniGate."""
-    first = clause.word
-    for comment in clause.comments[1:2]:
+    helo = comments[0][5:].strip() or None
+    first = words[0] if words else None
+    for comment in comments[1:2]:
         match = _BARE.fullmatch(comment) or _IDENT_BRACKET.fullmatch(comment)
         if match is not None:
-            rdns, ident = _name(first), _text(match[1])
+            rdns = _name(first)
             verified = _verified(Writer.QMAIL if writer is Writer.OTHER else writer, rdns)
-            user = ident if match[3] else None
-            ident = None if match[3] else ident
-            return Origin(parse_literal(match[2]), helo, rdns, verified, ident, user)
-    if len(clause.words) == 2 and (ip := _bracketed(clause.words[1])) is not None:
+            ident, user = (None, match[1]) if match[3] else (match[1], None)
+            return Origin(parse_literal(match[2]), helo, rdns, verified, ident or None, user)
+    if len(words) == 2 and (ip := _bracketed(words[1])) is not None:
         return Origin(ip, helo, _name(first))
     return Origin(_literal(first), helo)
 
 
-def _attached(clause: Clause, first: str, comment: str) -> Origin:
-    """``rdns(1.2.3.4)``, ``rdns(1.2.3.4, HELO x)``, ``rdns(1.2.3.4), claiming to be "x"`` of smap."""
-    match = _BARE.fullmatch(comment)
-    if match is None:
-        return Origin(helo=first)
-    claim = clause.words[-1].strip('"') if "claiming" in clause.words else match[4]
-    return Origin(parse_literal(match[2]), _text(claim), _name(first), ident=_text(match[1]))
+def _with_comment(first: str | None, comment: str, writer: Writer) -> Origin | None:
+    """The forms whose first comment holds the address."""
+    if (match := _NAME_FIRST.match(comment)) is not None and match[1] not in _MARKERS:
+        return _name_first(first, match, writer)
+    if (match := _BRACKET_FIRST.match(comment)) is not None:
+        return _bracket_first(first, match, writer)
+    if (match := _BARE.fullmatch(comment)) is not None:
+        return _bare(first, match, writer)
+    if (match := _NAME_BARE_V6.fullmatch(comment)) is not None:
+        return Origin(parse_literal(match[2]), first, _name(match[1]))
+    return None
+
+
+def _name_first(first: str | None, match: re.Match[str], writer: Writer) -> Origin:
+    """``(rdns [1.2.3.4] (may be forged))`` with an optional ``ident@`` before the name."""
+    name, literal, rest = match.groups()
+    ident, _, name = name.rpartition("@")
+    ip = parse_literal(literal)
+    if first is None:
+        return Origin(ip, name)
+    rdns = _name(name)
+    verified = _verified(writer, rdns)
+    if rdns and writer is Writer.SENDMAIL:
+        verified = "may be forged" not in rest
+    return Origin(ip, first, rdns, verified, ident.removeprefix("IDENT:") or None)
 
 
 def _bracket_first(first: str | None, match: re.Match[str], writer: Writer) -> Origin:
     """``([1.2.3.4]:25 helo=x ident=y)``, ``([1.2.3.4] verified)`` and ``([1.2.3.4])``."""
     ip, rest = parse_literal(match[1]), match[2]
+    if not rest and writer is not Writer.EXIM:
+        return Origin(ip, first)
     remark = ""
-    if (second := _BRACKET_FIRST.match(rest)) is not None and rest[:1] == "[":
+    if rest[:1] == "[" and (second := _BRACKET_FIRST.match(rest)) is not None:
         other = parse_literal(second[1])
         remark = "two different addresses in the place of one" if ip and ip != other else ""
         ip = ip or other  # ([unknown] [1.2.3.4])
@@ -157,48 +179,38 @@ def _bracket_first(first: str | None, match: re.Match[str], writer: Writer) -> O
     rdns = _name(first) if named else None
     return Origin(
         ip,
-        first if helo is None else _text(helo[1].strip('"')),
+        first if helo is None else helo[1].strip('"') or None,
         rdns,
         True if rdns and helo is None else _verified(writer, rdns),
-        _text(ident[1]) if ident else None,
+        ident[1] or None if ident else None,
         remark=remark,
     )
 
 
-def _name_first(first: str | None, match: re.Match[str], writer: Writer) -> Origin:
-    """``(rdns [1.2.3.4] (may be forged))`` with an optional ``ident@`` before the name."""
-    ident, _, name = match[1].rpartition("@")
-    ip = parse_literal(match[2])
-    if first is None:
-        return Origin(ip, name)
-    rdns = _name(name)
-    verified = _verified(writer, rdns)
-    if rdns and writer is Writer.SENDMAIL:
-        verified = "may be forged" not in match[3]
-    return Origin(ip, first, rdns, verified, _text(ident.removeprefix("IDENT:")))
-
-
 def _bare(first: str | None, match: re.Match[str], writer: Writer) -> Origin:
     """``(1.2.3.4)``: the first word is reverse DNS for qmail, the HELO for Exchange."""
-    ip, ident = parse_literal(match[2]), _text(match[1])
+    ip, ident = parse_literal(match[2]), match[1] or None
     if match[3] is not None:
         return Origin(ip, first, user=ident)  # (bob@1.2.3.4 with login)
     rdns = _name(first) if writer in _QMAIL_LIKE and match[0][:1] != " " else None
     return Origin(ip, first, rdns, _verified(writer, rdns), ident)
 
 
-def _other_comment(clause: Clause, writer: Writer) -> Origin:
-    """``[1.2.3.4] (helo=x)`` of Exim, webmail, and comments that hold no address."""
-    first, comment = clause.word, clause.comments[0]
+def _other_comment(words: list[str], comment: str, writer: Writer) -> Origin:
+    """``[1.2.3.4] (helo=x)`` of Exim, CommuniGate, webmail, and comments without an address."""
+    first = words[0] if words else None
+    if (account := _ACCOUNT.fullmatch(comment)) is not None:
+        helo = account[2].strip() or None if account[2] else None
+        return Origin(_literal(first), helo, user=account[1] or None)
     if _KEYS_ONLY.match(comment) is not None:
-        helo, ident = _KEY_HELO.search(comment), _KEY_IDENT.search(comment)
-        ip = _literal(first)
-        return Origin(ip, _text(helo and helo[1]), ident=_text(ident and ident[1]))
-    if len(clause.words) == 1 and _AFTER_ADDRESS.match(comment) is not None:
+        key, ident = _KEY_HELO.search(comment), _KEY_IDENT.search(comment)
+        helo = key[1] or None if key else None
+        return Origin(_literal(first), helo, ident=ident[1] or None if ident else None)
+    if len(words) == 1 and _AFTER_ADDRESS.match(comment) is not None:
         ip = None if writer is Writer.POSTFIX else _literal(first)
         return Origin(ip, None if ip else first)
-    if len(clause.words) == 2 and (ip := _bracketed(clause.words[1])) is not None:
-        return Origin(ip, _text(comment), _name(first))  # Exim 3: rdns (helo) [1.2.3.4.25]
+    if len(words) == 2 and (ip := _bracketed(words[1])) is not None:
+        return Origin(ip, comment, _name(first))  # Exim 3: rdns (helo) [1.2.3.4.25]
     nothing_said = comment == first or comment.lower() in _NO_NAME or first in _LOOPBACK
     return Origin(helo=first, has_slot=not nothing_said)
 
@@ -208,7 +220,7 @@ def _verified(writer: Writer, rdns: str | None) -> bool | None:
         return None
     if writer in _VERIFYING:
         return True
-    return False if writer in (Writer.QMAIL, Writer.OPENSMTPD) else None
+    return False if writer in _NOT_VERIFYING else None
 
 
 def _name(text: str | None) -> str | None:
@@ -226,7 +238,3 @@ def _literal(text: str | None) -> IpAddress | None:
 def _bracketed(text: str | None) -> IpAddress | None:
     match = re.fullmatch(r"\[([^\[\]]*)\](?::[0-9]{1,5})?,?", text) if text else None
     return parse_literal(match[1].strip()) if match else None
-
-
-def _text(value: str | None) -> str | None:
-    return value.strip() or None if value else None

@@ -7,7 +7,7 @@ the sender has no say in these slots. What each writer fills with what was read 
 import re
 from enum import StrEnum
 
-from botprobe.intake.clauses import Clauses
+from botprobe.intake.clauses import Clauses, comments_of, first_word
 
 
 class Writer(StrEnum):
@@ -43,30 +43,26 @@ _SIGNATURE = re.compile(
 _EXIM_ID = re.compile(r"[0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4}$")
 _EXIM_PROTOCOL = frozenset(("smtp", "esmtp", "esmtps", "esmtpa", "esmtpsa", "asmtp", "smtps"))
 
-_LOCAL_PROTOCOLS = re.compile(
-    r"local|bsmtp|uucp|novell_groupwise|qmail-scanner|thrift", re.IGNORECASE
+_PROTOCOL = re.compile(
+    r"(?P<FETCHER>pop[23]|apop|imap|kpop|odmr|etrn)"
+    r"|(?P<LOCAL>local|bsmtp|uucp|novell_groupwise|qmail-scanner|thrift)"
+    r"|(?P<HELO_ONLY>Microsoft|mapi|\[XMail|http)",
+    re.IGNORECASE,
 )
-_FETCH_PROTOCOLS = re.compile(r"pop[23]|apop|imap|kpop|odmr|etrn", re.IGNORECASE)
-_HELO_ONLY_PROTOCOLS = re.compile(r"Microsoft|mapi|\[XMail|HTTP", re.IGNORECASE)
 
 
 def writer_of(clauses: Clauses) -> Writer:
     """Recognise the writer by the slots that it fills itself."""
-    protocol = " ".join(clauses.get("with").words)
-    if protocol:
-        if _FETCH_PROTOCOLS.match(protocol):
-            return Writer.FETCHER
-        if _LOCAL_PROTOCOLS.match(protocol):
-            return Writer.LOCAL
-        if _HELO_ONLY_PROTOCOLS.match(protocol):
-            return Writer.HELO_ONLY
-    comments = clauses.get("by").comments
-    for comment in (*comments[:1], *clauses.get("with").comments):
-        signature = _SIGNATURE.match(comment)
-        if signature is not None and signature.lastgroup is not None:
-            return Writer[signature.lastgroup]
-    if protocol in _EXIM_PROTOCOL and _EXIM_ID.match(clauses.get("id").word or ""):
-        return Writer.EXIM
-    if comments or not protocol:
+    protocol = first_word(clauses.protocol)
+    if protocol is not None and (match := _PROTOCOL.match(protocol)) is not None:
+        return Writer[match.lastgroup or "OTHER"]
+    own = comments_of(clauses.by) if clauses.by else []
+    for comment in own[:1] + comments_of(clauses.protocol):
+        match = _SIGNATURE.match(comment)
+        if match is not None:
+            return Writer[match.lastgroup or "OTHER"]
+    if own or protocol is None:
         return Writer.HELO_ONLY
+    if protocol in _EXIM_PROTOCOL and _EXIM_ID.match(first_word(clauses.id) or "") is not None:
+        return Writer.EXIM
     return Writer.OTHER
