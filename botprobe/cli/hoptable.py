@@ -23,15 +23,15 @@ def mail_way(mail: Mail, labels: Mapping[IpAddress, Text]) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for hop in mail.hops:
         table.add_row(*_hop_row(hop), labels.get(hop.ip, Text()) if hop.ip else Text())
-    parts: list[RenderableType] = [_title(mail), table, _source(mail)]
+    parts: list[RenderableType] = [Text(visible(mail.file), style="bold"), _letter(mail)]
+    parts += [table, _source(mail)]
     parts += [Text(f"  {visible(error)}", style="red") for error in mail.errors]
     return Group(*parts, Text())
 
 
-def _title(mail: Mail) -> Text:
-    title = Text(visible(mail.file), style="bold")
-    title.append(f"  {visible(mail.subject or 'no subject')}", style="italic")
-    return title.append(f"  from {visible(mail.sender or 'nobody')}", style="dim")
+def _letter(mail: Mail) -> Text:
+    letter = Text(f"  {visible(mail.subject or 'no subject')}", style="italic")
+    return letter.append(f"  from {visible(mail.sender or 'nobody')}", style="dim")
 
 
 def _hop_row(hop: Hop) -> tuple[Text, ...]:

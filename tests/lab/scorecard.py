@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
         sign = "[green]ok[/]" if row.right else "[bold red]wrong[/]"
         table.add_row(row.sample, row.ip, row.expected, row.found or "missing", sign)
     right = sum(row.right for row in rows)
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     console.print(table)
     console.print(f"{right} of {len(rows)} hosts of the samples have the label they should have")
     return 0 if right == len(rows) else 1
