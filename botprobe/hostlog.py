@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from botprobe.contract.case import case_document, rfc3339
-from botprobe.contract.wording import dns_line, os_line, ping_line, ports_line, smtp_line
+from botprobe.contract.wording import dns_line, os_line, ping_line, ports_line, run_line, smtp_line
 from botprobe.errors import StoreError
 from botprobe.model.target import Sighting
 from botprobe.model.text import visible
@@ -51,7 +51,7 @@ def log_text(case: Case) -> str:
     lines = [line for sighting in case.target.sightings for line in _sighting_lines(sighting)]
     lines += [
         f"Address:   {case.target}",
-        f"Run:       {rfc3339(case.started.replace(microsecond=0))}, {case.seconds:.1f} s{_lag(case)}",
+        f"Run:       {run_line(case)}",
         f"Ping:      {ping_line(facts.ping)}",
         f"nmap:      {os_line(facts.os)}",
         f"Ports:     {ports_line(facts.os)}",
@@ -84,10 +84,6 @@ def _sighting_lines(sighting: Sighting) -> list[str]:
         f"Mail:      {visible(sighting.message_id or 'no Message-ID')} ({visible(sighting.file)})",
         f"Received:  {received}",
     ]
-
-
-def _lag(case: Case) -> str:
-    return "" if case.lag_seconds is None else f", {case.lag_seconds:.0f} s after delivery"
 
 
 def _add(folder: Path, stem: str, suffix: str, text: str) -> Path:

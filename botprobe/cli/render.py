@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from botprobe.cli.hoptable import mail_way
-from botprobe.contract.case import case_document, rfc3339
+from botprobe.contract.case import case_document
 from botprobe.contract.wording import dns_line, os_line, ping_line, ports_line, smtp_line
 from botprobe.model.mail import Mail
 from botprobe.model.text import visible
@@ -154,7 +154,3 @@ def _reason(evidence: Evidence) -> Text:
 
 def _direction(evidence: Evidence) -> str:
     return "red" if evidence.weight > 0 else "green"
-
-
-def _lag(case: Case) -> str:
-    return "" if case.lag_seconds is None else f", {case.lag_seconds:.0f} s after delivery"

@@ -4,6 +4,7 @@ Everything that a host said is made visible first: it may hold escape sequences.
 """
 
 from botprobe.classify.oscatalog import OsRole, read_os
+from botprobe.contract.case import rfc3339
 from botprobe.model.outcome import Measured, NotMeasured, Outcome
 from botprobe.model.results import (
     DnsResult,
@@ -15,9 +16,12 @@ from botprobe.model.results import (
     SmtpResult,
 )
 from botprobe.model.text import visible
+from botprobe.model.verdict import Case
 
 # A line of a report, not a dump: the whole reply stands in the JSON beside it.
 MAX_REPLY_TEXT = 160
+
+_UNITS = (("years", 31_556_952), ("days", 86_400), ("hours", 3_600), ("minutes", 60))
 
 
 def ping_line(outcome: Outcome[PingResult]) -> str:
@@ -83,6 +87,20 @@ def dns_line(outcome: Outcome[DnsResult]) -> str:
             return "; ".join(_name(name) for name in result.names)
         case Measured():
             return "no PTR record"
+
+
+def run_line(case: Case) -> str:
+    """Say when the host was asked, for how long, and how long after the mail came."""
+    line = f"{rfc3339(case.started.replace(microsecond=0))}, {case.seconds:.1f} s"
+    return line if case.lag_seconds is None else f"{line}, {span(case.lag_seconds)} after delivery"
+
+
+def span(seconds: float) -> str:
+    """Write a span of time in the largest unit of which there are two."""
+    for unit, length in _UNITS:
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
 
 
 def _greeting(result: SmtpResult) -> str:

@@ -1,8 +1,9 @@
 """One line for each outcome."""
 
+import pytest
 from hypothesis import given
 
-from botprobe.contract.wording import dns_line, os_line, ping_line, ports_line, smtp_line
+from botprobe.contract.wording import dns_line, os_line, ping_line, ports_line, smtp_line, span
 from botprobe.model.facts import Facts
 from botprobe.model.outcome import Measured
 from botprobe.model.results import PortState, Reply, SmtpResult
@@ -41,3 +42,20 @@ class TestLines:
 
         assert line.endswith("…")
         assert len(line) < 250
+
+
+class TestSpan:
+    @pytest.mark.parametrize(
+        ("seconds", "text"),
+        [
+            (0.4, "0 seconds"),
+            (119, "119 seconds"),
+            (120, "2 minutes"),
+            (7_200, "2 hours"),
+            (86_400 * 60, "60 days"),
+            (635_471_804, "20 years"),
+        ],
+    )
+    def test_takes_the_largest_unit_of_which_there_are_two(self, seconds: float, text: str) -> None:
+        """A delay of years is not shown as nine digits of seconds."""
+        assert span(seconds) == text
