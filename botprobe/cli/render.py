@@ -15,7 +15,7 @@ from rich.text import Text
 
 from botprobe.cli.hoptable import mail_way
 from botprobe.contract.case import case_document
-from botprobe.contract.wording import dns_line, os_line, ping_line, ports_line, smtp_line
+from botprobe.contract.wording import dns_line, os_line, ping_line, ports_line, run_line, smtp_line
 from botprobe.model.mail import Mail
 from botprobe.model.text import visible
 from botprobe.model.verdict import Case, Evidence, Verdict
@@ -110,10 +110,7 @@ def summary(cases: Sequence[Case]) -> RenderableType:
 def _facts(case: Case) -> RenderableType:
     facts = case.facts
     rows = [
-        (
-            "run",
-            f"{rfc3339(case.started.replace(microsecond=0))}, {case.seconds:.1f} s{_lag(case)}",
-        ),
+        ("run", run_line(case)),
         ("ping", ping_line(facts.ping)),
         ("nmap", os_line(facts.os)),
         ("ports", ports_line(facts.os)),
