@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -96,12 +96,12 @@ def case_from_document(document: Mapping[str, Any]) -> Case:
 def facts_from_document(document: Mapping[str, Any]) -> Facts:
     """Read back what ``facts_document`` wrote; what it does not hold was not asked."""
     readers = {"ping": PingResult, "os": OsResult, "smtp": SmtpResult, "dns": DnsResult}
-    outcomes = {
+    outcomes: dict[str, Any] = {
         name: _outcome_from_document(document[name], cls)
         for name, cls in readers.items()
         if name in document
     }
-    return Facts(**cast("dict[str, Any]", outcomes))
+    return Facts(**outcomes)
 
 
 def rfc3339(moment: datetime) -> str:
