@@ -48,7 +48,7 @@ _NOT_HEX = re.compile(r"[^0-9a-f]")
 
 
 class NameKind(StrEnum):
-    """What a name says about the line behind it."""
+    """What a name says about the line behind it, best for a server first."""
 
     MAIL = "mail"
     STATIC = "static"

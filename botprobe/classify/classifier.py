@@ -84,7 +84,7 @@ def form_opinion(
     facts: Facts, target: Target, weights: Weights, lag_seconds: float | None
 ) -> Opinion:
     """Collect and weigh the evidence."""
-    subject = read_subject(facts, target)
+    subject = read_subject(facts, target, weights.zones)
     kept = weights.lag.kept(lag_seconds) if subject.may_change_hands else 1.0
     evidence = _within_caps(_findings(subject, weights, kept), weights.caps)
     votes: dict[Family, float] = defaultdict(float)
@@ -117,15 +117,14 @@ def client_windows_without_mail_service(subject: Subject) -> bool | None:
 def choose_label(opinion: Opinion, weights: Weights) -> Label:
     """Name the host, the gravest label that its evidence carries first."""
     subject, likely = opinion.subject, opinion.probability
-    shared = subject.answers_everywhere or _is_gateway(subject)
     if _is_bot(opinion, weights):
         # Whoever it is, it is one of several: the address can be suspected, not named.
-        return Label.SUSPECTED_BOT if shared else Label.BOT
-    if likely >= weights.thresholds.suspected and not shared:
+        return Label.SUSPECTED_BOT if subject.is_shared else Label.BOT
+    if likely >= weights.thresholds.suspected and not subject.is_shared:
         return Label.SUSPECTED_BOT
     if mail_function(subject.facts) in {SmtpFunction.GREETS, SmtpFunction.MAIL_SERVER}:
         return Label.NAT_OR_SHARED if subject.answers_everywhere else Label.MAIL_SERVER
-    if shared:
+    if subject.is_shared:
         return Label.NAT_OR_SHARED
     if subject.is_silent:
         return Label.UNREACHABLE
@@ -172,8 +171,8 @@ def _within_caps(evidence: Sequence[Evidence], caps: Mapping[Family, float]) -> 
 def _is_bot(opinion: Opinion, weights: Weights) -> bool:
     """Whether the evidence names a bot: by the mission's rule, or by two families of it.
 
-    In either case a mail server must have been looked for and not found: on ground of what could
-    not be measured nobody is called a bot.
+    In either case a mail server must have been looked for in vain: that is the active evidence,
+    and on ground of what could not be measured nobody is called a bot.
     """
     limits = weights.thresholds
     if not lacks_mail_service(opinion.subject):
@@ -182,9 +181,8 @@ def _is_bot(opinion: Opinion, weights: Weights) -> bool:
         return False
     if opinion.rule and opinion.kept >= limits.fresh:
         return opinion.probability >= limits.suspected
-    speaking = {family for family, vote in opinion.votes.items() if vote >= limits.voice}
-    seen = speaking & (ACTIVE_FAMILIES | {Family.RECEIPT})
-    return len(speaking) >= 2 and bool(seen) and opinion.probability >= limits.bot
+    speaking = [family for family, vote in opinion.votes.items() if vote >= limits.voice]
+    return len(speaking) >= 2 and opinion.probability >= limits.bot
 
 
 def lacks_mail_service(subject: Subject) -> bool | None:
@@ -208,10 +206,6 @@ def _is_client_windows(subject: Subject) -> bool | None:
             return False
         case _:
             return None
-
-
-def _is_gateway(subject: Subject) -> bool:
-    return subject.os is not None and subject.os.is_gateway
 
 
 def _is_server(subject: Subject) -> bool:

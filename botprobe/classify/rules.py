@@ -9,9 +9,12 @@ from dataclasses import dataclass
 
 from botprobe.classify.addressnames import NameKind
 from botprobe.classify.heloforms import HeloForm, helo_form
+from botprobe.classify.listings import Listing
 from botprobe.classify.mailfunction import MailGrade, same_name
 from botprobe.classify.oscatalog import OsReading, OsRole
 from botprobe.classify.subject import Subject
+from botprobe.model.outcome import Measured
+from botprobe.model.results import DnsResult, PtrName
 from botprobe.model.target import Sighting
 from botprobe.model.verdict import Family
 
@@ -68,6 +71,13 @@ def gateway(subject: Subject) -> str | None:
     if subject.os is None or not subject.os.is_gateway:
         return None
     return _if_role(subject, OsRole.OTHER, "a gateway answers for the hosts behind it: {}")
+
+
+def hides_a_windows(subject: Subject) -> str | None:
+    """Two systems at one address: a router passes some ports on."""
+    if not subject.hides_a_windows or subject.answers_everywhere:
+        return None
+    return "a Windows answers behind the stack of another system"
 
 
 def answers_everywhere(subject: Subject) -> str | None:
@@ -129,7 +139,11 @@ def serves_own_name(subject: Subject) -> str | None:
 
 def no_ptr(subject: Subject) -> str | None:
     """Mail servers have a name, or nobody takes their mail."""
-    return "the address has no PTR record" if subject.names == () else None
+    match subject.facts.dns:
+        case Measured(DnsResult(names=())):
+            return "the address has no PTR record"
+        case _:
+            return None
 
 
 def generic_name(subject: Subject) -> str | None:
@@ -140,6 +154,11 @@ def generic_name(subject: Subject) -> str | None:
 def dynamic_name(subject: Subject) -> str | None:
     """Mail servers on dynamic addresses sent only spam in 95.6 % of cases (UDmap)."""
     return _if_named(subject, NameKind.DYNAMIC, "the name is that of a line for customers: {}")
+
+
+def listed_by_policy(subject: Subject) -> str | None:
+    """The provider itself says that its customers' lines should not deliver mail."""
+    return _if_listed(subject, Listing.POLICY, "listed as a line for customers by {}")
 
 
 def static_name(subject: Subject) -> str | None:
@@ -162,7 +181,7 @@ def forward_confirmed(subject: Subject) -> str | None:
 
 def mx_points_here(subject: Subject) -> str | None:
     """Somebody wants mail delivered there."""
-    exchangers = [name.name for name in subject.names or () if name.mx_points_here]
+    exchangers = [name.name for name in _names(subject) if name.mx_points_here]
     return f"an MX of the domain points to it ({_quoted(exchangers[0])})" if exchangers else None
 
 
@@ -242,11 +261,22 @@ def helo_varies(subject: Subject) -> str | None:
 
 def helo_is_name(subject: Subject) -> str | None:
     """It knows its name, and the DNS agrees in both directions."""
-    confirmed = {same_name(name.name) for name in subject.names or () if name.confirmed}
+    confirmed = {same_name(name.name) for name in _names(subject) if name.confirmed}
     helos = {same_name(helo) for _, helo in _helos(subject)}
     if not helos or not helos <= confirmed or _any_helo(subject, HeloForm.DYNAMIC):
         return None
     return f"it said HELO with its own confirmed name: {_quoted(min(helos))}"
+
+
+def listed_as_exploited(subject: Subject) -> str | None:
+    """Others have seen it do what only infected hosts and open proxies do."""
+    return _if_listed(subject, Listing.EXPLOITED, "listed as infected or hijacked by {}")
+
+
+def listed_as_spam_source(subject: Subject) -> str | None:
+    """Others got spam from it, too; so they do from large mail servers."""
+    zones = subject.listings.get(Listing.SPAM_SOURCE)
+    return f"listed as a source of spam by {', '.join(zones)}" if zones else None
 
 
 def _if_role(subject: Subject, role: OsRole, clause: str) -> str | None:
@@ -270,6 +300,14 @@ def _is_appliance(subject: Subject) -> bool:
     return subject.os is not None and (subject.os.is_device or subject.os.is_gateway)
 
 
+def _names(subject: Subject) -> tuple[PtrName, ...]:
+    match subject.facts.dns:
+        case Measured(DnsResult(names=names)):
+            return names
+        case _:
+            return ()
+
+
 def _if_named(subject: Subject, kind: NameKind, clause: str) -> str | None:
     if subject.name is None or subject.name_kind is not kind:
         return None
@@ -291,6 +329,17 @@ def _if_helo(subject: Subject, form: HeloForm, clause: str) -> str | None:
     return None if helo is None else clause.format(_quoted(helo))
 
 
+def _if_listed(subject: Subject, listing: Listing, clause: str) -> str | None:
+    """Lists of lines mean the host that delivers; whoever hands its mail to a relay may be there.
+
+    Spamhaus asks not to look other hops up in PBL and XBL, nor users who logged in.
+    """
+    zones = subject.listings.get(listing)
+    if not zones or not subject.deliveries or subject.authenticated:
+        return None
+    return clause.format(", ".join(zones))
+
+
 RULES: tuple[Rule, ...] = (
     Rule("client-windows", Family.OS, client_windows),
     Rule("ambiguous-windows", Family.OS, ambiguous_windows),
@@ -298,6 +347,7 @@ RULES: tuple[Rule, ...] = (
     Rule("other-system", Family.OS, other_system),
     Rule("device", Family.OS, device),
     Rule("gateway", Family.OS, gateway),
+    Rule("hides-a-windows", Family.OS, hides_a_windows),
     Rule("answers-everywhere", Family.SERVICE, answers_everywhere),
     Rule("port-closed", Family.SERVICE, port_closed),
     Rule("port-filtered", Family.SERVICE, port_filtered),
@@ -309,6 +359,7 @@ RULES: tuple[Rule, ...] = (
     Rule("no-ptr", Family.ADDRESS, no_ptr),
     Rule("generic-name", Family.ADDRESS, generic_name),
     Rule("dynamic-name", Family.ADDRESS, dynamic_name),
+    Rule("listed-by-policy", Family.ADDRESS, listed_by_policy),
     Rule("static-name", Family.ADDRESS, static_name),
     Rule("mail-name", Family.ADDRESS, mail_name),
     Rule("forward-confirmed", Family.ADDRESS, forward_confirmed),
@@ -327,4 +378,6 @@ RULES: tuple[Rule, ...] = (
     Rule("helo-recipient", Family.RECEIPT, helo_recipient),
     Rule("helo-varies", Family.RECEIPT, helo_varies),
     Rule("helo-is-name", Family.RECEIPT, helo_is_name),
+    Rule("listed-as-exploited", Family.REPUTATION, listed_as_exploited),
+    Rule("listed-as-spam-source", Family.REPUTATION, listed_as_spam_source),
 )

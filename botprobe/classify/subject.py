@@ -1,10 +1,13 @@
 """The host under judgement: its facts, read once into the words that rules speak."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from botprobe.classify.addressnames import NameKind, name_kind
+from botprobe.classify.listings import Listing, Zones, read_listings
 from botprobe.classify.mailfunction import MailGrade, mail_grade
-from botprobe.classify.oscatalog import OsReading, read_os
+from botprobe.classify.oscatalog import OsReading
+from botprobe.classify.system import differs_behind, read_system
 from botprobe.model.facts import Facts
 from botprobe.model.mail import Trust
 from botprobe.model.outcome import Measured
@@ -17,6 +20,8 @@ LIAR_MIN_PORTS = 8
 
 SMTP_PORT = 25
 
+_BEST_FIRST = tuple(NameKind)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
@@ -25,7 +30,15 @@ class Subject:
     facts: Facts
     target: Target
     os: OsReading | None
+    hides_a_windows: bool
+    """Whether a Windows answers behind the stack of another system."""
     grade: MailGrade | None
+    name: PtrName | None
+    """Of its names the one that suits a server best; None if there is none, or not measured."""
+    name_kind: NameKind | None
+    """What that name says about the line."""
+    listings: Mapping[Listing, tuple[str, ...]]
+    """What block lists say, and which; empty if they were not asked."""
 
     @property
     def answers_everywhere(self) -> bool:
@@ -35,6 +48,12 @@ class Subject:
                 return all(state is PortState.OPEN for _, state in ports)
             case _:
                 return False
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several hosts, or none that can be told, stand behind the address."""
+        gateway = self.os is not None and self.os.is_gateway
+        return gateway or self.answers_everywhere or self.hides_a_windows
 
     @property
     def shows_life(self) -> bool:
@@ -66,39 +85,6 @@ class Subject:
                 return ()
 
     @property
-    def names(self) -> tuple[PtrName, ...] | None:
-        """The PTR names, forward-confirmed ones only if there are any; None if not measured."""
-        match self.facts.dns:
-            case Measured(DnsResult(names=names)):
-                return tuple(name for name in names if name.confirmed) or names
-            case _:
-                return None
-
-    @property
-    def name(self) -> PtrName | None:
-        """The name that suits a server best; None if there is none or it was not measured."""
-        order = list(NameKind)
-        address = self.target.address
-        return min(
-            self.names or (),
-            key=lambda name: order.index(name_kind(name.name, address)),
-            default=None,
-        )
-
-    @property
-    def name_kind(self) -> NameKind | None:
-        """What the best name says about the line.
-
-        A name that is not confirmed can accuse but not excuse: whoever holds the address can give
-        it any name.
-        """
-        if self.name is None:
-            return None
-        kind = name_kind(self.name.name, self.target.address)
-        excuses = kind in {NameKind.MAIL, NameKind.STATIC}
-        return NameKind.PLAIN if excuses and not self.name.confirmed else kind
-
-    @property
     def may_change_hands(self) -> bool:
         """Whether somebody else may have the address soon: unless a confirmed name denies it."""
         lasting = self.name_kind in {NameKind.MAIL, NameKind.STATIC, NameKind.PLAIN}
@@ -127,7 +113,32 @@ class Subject:
         )
 
 
-def read_subject(facts: Facts, target: Target) -> Subject:
+def read_subject(facts: Facts, target: Target, zones: Zones) -> Subject:
     """Read the facts about a target once, for all rules."""
-    reading = read_os(facts.os.result) if isinstance(facts.os, Measured) else None
-    return Subject(facts=facts, target=target, os=reading, grade=mail_grade(facts))
+    dns, dnsbl = facts.dns, facts.dnsbl
+    name, kind = _best_name(dns.result, target) if isinstance(dns, Measured) else (None, None)
+    return Subject(
+        facts=facts,
+        target=target,
+        os=read_system(facts),
+        hides_a_windows=differs_behind(facts),
+        grade=mail_grade(facts),
+        name=name,
+        name_kind=kind,
+        listings=read_listings(dnsbl.result, zones) if isinstance(dnsbl, Measured) else {},
+    )
+
+
+def _best_name(dns: DnsResult, target: Target) -> tuple[PtrName | None, NameKind | None]:
+    """Choose among confirmed names, if there are any, the one that suits a server best.
+
+    A name that is not confirmed can accuse but not excuse: whoever holds the address can give it
+    any name.
+    """
+    candidates = [name for name in dns.names if name.confirmed] or dns.names
+    kinds = [(name_kind(name.name, target.address), name) for name in candidates]
+    if not kinds:
+        return None, None
+    kind, name = min(kinds, key=lambda pair: _BEST_FIRST.index(pair[0]))
+    excuses = kind in {NameKind.MAIL, NameKind.STATIC}
+    return name, NameKind.PLAIN if excuses and not name.confirmed else kind

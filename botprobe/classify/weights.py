@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from botprobe.classify.listings import Listing, Zones, read_zones
 from botprobe.classify.rules import RULES
 from botprobe.errors import ConfigError
 from botprobe.model.verdict import Family
@@ -67,6 +68,8 @@ class Weights:
     lag: Lag
     caps: Mapping[Family, float]
     rules: Mapping[str, float]
+    zones: Zones
+    """What the codes of each DNS block list mean."""
 
     @property
     def label(self) -> str:
@@ -81,6 +84,7 @@ class _Table(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     lag: Lag
     caps: dict[Family, Bound]
     rules: dict[Family, dict[str, LogOdds]]
+    dnsbl: dict[str, dict[str, Listing]]
 
 
 def load_weights(text: str) -> Weights:
@@ -107,6 +111,7 @@ def load_weights(text: str) -> Weights:
         lag=table.lag,
         caps=table.caps,
         rules={name: weight for group in table.rules.values() for name, weight in group.items()},
+        zones=read_zones(table.dnsbl),
     )
 
 

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 
 from botprobe.model.outcome import NotMeasured, Outcome
-from botprobe.model.results import DnsResult, OsResult, PingResult, SmtpResult
+from botprobe.model.results import (
+    DnsblResult,
+    DnsResult,
+    OsResult,
+    PingResult,
+    SmtpResult,
+    WindowsResult,
+)
 
 NOT_ASKED = NotMeasured("not asked")
 
@@ -16,3 +23,5 @@ class Facts:
     os: Outcome[OsResult] = NOT_ASKED
     smtp: Outcome[SmtpResult] = NOT_ASKED
     dns: Outcome[DnsResult] = NOT_ASKED
+    dnsbl: Outcome[DnsblResult] = NOT_ASKED
+    windows: Outcome[WindowsResult] = NOT_ASKED

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Address
 
 
 class PortState(StrEnum):
@@ -121,3 +122,43 @@ class DnsResult:
     """What the DNS says about an address; no names means that it has no PTR record."""
 
     names: tuple[PtrName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsblAnswer:
+    """What one DNS block list answered about an address (RFC 5782)."""
+
+    zone: str
+    codes: tuple[IPv4Address, ...] = ()
+    """The A records as they came; none means not listed."""
+    failed: str | None = None
+    """Why there was no answer to rely on, None if there was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsblResult:
+    """The answers of all block lists that were asked."""
+
+    answers: tuple[DnsblAnswer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowsAnswer:
+    """What a Windows service told of its system by itself, in an NTLM challenge or over SMB."""
+
+    port: int
+    script: str
+    """The nmap script that asked: rdp-ntlm-info, smb-os-discovery, ..."""
+    version: str | None = None
+    """Product version, major.minor.build: 10.0.19045."""
+    product: str | None = None
+    """The name that the system gives itself: Windows Server 2012 R2 Standard 9600."""
+    computer: str | None = None
+    """The computer's NetBIOS name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowsResult:
+    """All that Windows services told."""
+
+    answers: tuple[WindowsAnswer, ...] = ()

@@ -82,7 +82,7 @@ class TestMissionRule:
         self, facts: Facts, *, decided: bool | None
     ) -> None:
         """Client Windows and no mail service; open where either half is, unless one denies it."""
-        subject = read_subject(facts, NAMED_BY_OPERATOR)
+        subject = read_subject(facts, NAMED_BY_OPERATOR, WEIGHTS.zones)
 
         assert client_windows_without_mail_service(subject) is decided
 
