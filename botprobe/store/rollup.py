@@ -6,8 +6,9 @@ Nothing here is a source of truth: ``rebuild`` makes all of it anew from mails a
 
 import json
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from ipaddress import IPv6Address, ip_address, ip_network
 from itertools import groupby
@@ -50,30 +51,70 @@ _ROWS_AT_ONCE = 1_000
 Named = Iterable[tuple[str | None, str | None]]
 
 
+@dataclass(slots=True)
+class MailTally:
+    """Counts new mails, to add them to their weeks all at once."""
+
+    _weeks: Counter[tuple[int, str]] = field(default_factory=Counter)
+    _hosts: defaultdict[str, Counter[tuple[str, int]]] = field(
+        default_factory=lambda: defaultdict(Counter)
+    )
+
+    def add(self, delivered: float | None, source_ip: str | None, named: Named) -> None:
+        """Count a new mail.
+
+        Args:
+            delivered: seconds since the epoch, None if the date is not known.
+            source_ip: who handed the mail to us, None if that is not known.
+            named: trust and address of each hop.
+        """
+        week = _week(delivered)
+        names = [MAILS] if source_ip else [MAILS, WITHOUT_BOUNDARY]
+        addresses: set[tuple[str, str]] = set()
+        for trust, ip in named:
+            names.append(trust or WITHOUT_ADDRESS)
+            if trust in COUNTERS and ip is not None:
+                addresses.add((COUNTERS[Trust(trust)], str(_plain(ip_address(ip)))))
+        self._weeks.update((week, name) for name in names)
+        if week != UNDATED:
+            for counter, ip in addresses:
+                self._hosts[counter][ip, week] += 1
+
+    def write(self, connection: Connection) -> None:
+        """Add what was counted, in the transaction that inserts the mails."""
+        if self._weeks:
+            statement = insert(week_tallies)
+            more = week_tallies.c.count + statement.excluded.count
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["week", "name"], set_={"count": more}
+                ),
+                [
+                    {"week": week, "name": name, "count": count}
+                    for (week, name), count in self._weeks.items()
+                ],
+            )
+        for counter, hosts in self._hosts.items():
+            statement = insert(host_weeks)
+            more = host_weeks.c[counter] + statement.excluded[counter]
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["ip", "week"], set_={counter: more}
+                ),
+                [
+                    {"ip": ip, "week": week, "network": _network(ip_address(ip)), counter: count}
+                    for (ip, week), count in sorted(hosts.items())
+                ],
+            )
+
+
 def count_mail(
     connection: Connection, delivered: float | None, source_ip: str | None, named: Named
 ) -> None:
-    """Add a new mail to its week.
-
-    Args:
-        connection: in the transaction that inserts the mail.
-        delivered: seconds since the epoch, None if the date is not known.
-        source_ip: who handed the mail to us, None if that is not known.
-        named: trust and address of each hop.
-    """
-    week = UNDATED if delivered is None else Week.of(datetime.fromtimestamp(delivered, UTC)).number
-    names = [MAILS] if source_ip else [MAILS, WITHOUT_BOUNDARY]
-    addresses: set[tuple[str, str]] = set()
-    for trust, ip in named:
-        names.append(trust or WITHOUT_ADDRESS)
-        if trust in COUNTERS and ip is not None:
-            addresses.add((COUNTERS[Trust(trust)], str(_plain(ip_address(ip)))))
-    for name in names:
-        _add_tally(connection, week, name)
-    if week == UNDATED:
-        return
-    for counter, ip in sorted(addresses):
-        _add_host(connection, week, ip, counter)
+    """Add one new mail to its week, as ``MailTally`` does."""
+    tally = MailTally()
+    tally.add(delivered, source_ip, named)
+    tally.write(connection)
 
 
 def count_case(connection: Connection, kept: Case) -> None:
@@ -159,8 +200,7 @@ def refusal_kind(reason: str) -> str:
 
 def _standing_id(connection: Connection, standing: Standing) -> int:
     row = {
-        field.name: str(getattr(standing, field.name) or "")[:MAX_NAME]
-        for field in fields(standing)
+        part.name: str(getattr(standing, part.name) or "")[:MAX_NAME] for part in fields(standing)
     }
     known = select(standings.c.id).where(*(standings.c[name] == row[name] for name in row))
     connection.execute(insert(standings).values(row).on_conflict_do_nothing())
@@ -168,23 +208,8 @@ def _standing_id(connection: Connection, standing: Standing) -> int:
     return found
 
 
-def _add_tally(connection: Connection, week: int, name: str) -> None:
-    statement = insert(week_tallies).values(week=week, name=name, count=1)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["week", "name"], set_={"count": week_tallies.c.count + 1}
-        )
-    )
-
-
-def _add_host(connection: Connection, week: int, ip: str, counter: str) -> None:
-    row = {"ip": ip, "week": week, "network": _network(ip_address(ip)), counter: 1}
-    statement = insert(host_weeks).values(row)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["ip", "week"], set_={counter: host_weeks.c[counter] + 1}
-        )
-    )
+def _week(delivered: float | None) -> int:
+    return UNDATED if delivered is None else Week.of(datetime.fromtimestamp(delivered, UTC)).number
 
 
 def _network(address: IpAddress) -> str:

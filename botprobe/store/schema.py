@@ -103,3 +103,32 @@ week_tallies = Table(
     Column("count", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# A file of a mailbox is taken once: its key comes in the transaction that keeps its mail.
+deliveries = Table(
+    "delivery",
+    metadata,
+    Column("key", String(32), primary_key=True),
+    Column("mail_id", ForeignKey("mail.id"), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What is to be done about each address: the truth that every worker asks.
+hosts = Table(
+    "host",
+    metadata,
+    Column("ip", String(45), primary_key=True),
+    Column("first_seen", Float, nullable=False),
+    Column("last_seen", Float, nullable=False),
+    Column("sightings", Integer, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("due", Float),
+    Column("refused", Text),
+    Column("owner", String(80)),
+    Column("lease", Float),
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("tries", Integer, nullable=False, default=0),
+    Column("first_looked", Float),
+    Column("decided", Float),
+)
+Index("host_by_due", hosts.c.rank, hosts.c.due, sqlite_where=hosts.c.due.is_not(None))

@@ -1,34 +1,38 @@
 """The store that needs no server: one SQLite file, written by one thread.
 
 SQLite has one writer at a time, so all statements run in a thread of the store's own and
-``await`` hides it; the event loop never waits for the disk.
+``await`` hides it; the event loop never waits for the disk. Work that waits at the same time
+shares one transaction, because a commit costs more than all that is in it.
 """
 
 import asyncio
-import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
-from sqlalchemy.dialects.sqlite import insert as insert_or
 from sqlalchemy.exc import SQLAlchemyError
 
 from botprobe.contract.case import case_document, case_from_document
-from botprobe.contract.mail import mail_document
 from botprobe.errors import StoreError
 from botprobe.model.mail import IpAddress, Mail
+from botprobe.model.target import Sighting
 from botprobe.model.verdict import Case
 from botprobe.model.weekly import Period, Tallies
+from botprobe.model.work import Arrival, Claim, HostHistory, Rank
+from botprobe.store import hosts
+from botprobe.store.groupcommit import GroupCommit
+from botprobe.store.mails import insert_mails, known_keys, take_mails
 from botprobe.store.reporting import Locate, tallies
-from botprobe.store.rollup import count_case, count_mail, needs_rebuild, rebuild
-from botprobe.store.schema import SCHEMA_VERSION, cases, hops, mails, metadata
+from botprobe.store.rollup import count_case, needs_rebuild, rebuild
+from botprobe.store.schema import SCHEMA_VERSION, cases, metadata
+from botprobe.store.sightings import sightings_of
 
 # Another botprobe may be writing; a longer wait means that something is wrong.
 LOCK_SECONDS = 30
@@ -47,6 +51,7 @@ class SqliteStore(AbstractAsyncContextManager["SqliteStore"]):
         self._path = path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._engine: Engine | None = None
+        self._writer: GroupCommit | None = None
 
     async def __aenter__(self) -> Self:
         try:
@@ -66,17 +71,12 @@ class SqliteStore(AbstractAsyncContextManager["SqliteStore"]):
 
     async def add_mail(self, mail: Mail) -> None:
         """Keep a mail and its hops; the same mail once more changes nothing."""
-        await self._in_transaction(lambda connection: _insert_mail(connection, mail))
+        await self._write(lambda connection: insert_mails(connection, [mail]))
 
     async def add_case(self, case: Case) -> None:
         """Keep a case."""
         row = _case_row(case)
-
-        def add(connection: Connection) -> None:
-            connection.execute(insert(cases), row)
-            count_case(connection, case)
-
-        await self._in_transaction(add)
+        await self._write(lambda connection: _insert_case(connection, row, case))
 
     async def cases(self, address: IpAddress) -> Sequence[Case]:
         """Return all cases of an address, newest first."""
@@ -85,7 +85,7 @@ class SqliteStore(AbstractAsyncContextManager["SqliteStore"]):
             .where(cases.c.ip == str(address))
             .order_by(cases.c.started.desc(), cases.c.id.desc())
         )
-        rows = await self._in_transaction(lambda connection: connection.scalars(query).all())
+        rows = await self._read(lambda connection: connection.scalars(query).all())
         return [case_from_document(json.loads(document)) for document in rows]
 
     async def probed_since(self, start: datetime) -> Sequence[tuple[IpAddress, datetime]]:
@@ -95,7 +95,7 @@ class SqliteStore(AbstractAsyncContextManager["SqliteStore"]):
             .where(cases.c.probed, cases.c.started >= start.timestamp())
             .order_by(cases.c.started)
         )
-        rows = await self._in_transaction(lambda connection: connection.execute(query).all())
+        rows = await self._read(lambda connection: connection.execute(query).all())
         return [(ip_address(ip), datetime.fromtimestamp(at, UTC)) for ip, at in rows]
 
     async def tallies(
@@ -107,26 +107,99 @@ class SqliteStore(AbstractAsyncContextManager["SqliteStore"]):
         locate: Locate | None = None,
     ) -> Tallies:
         """Count what a report over ``period`` needs."""
-        return await self._in_transaction(
+        return await self._read(
             lambda connection: tallies(
                 connection, period, compared, trend_weeks=trend_weeks, locate=locate
             )
         )
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
+    async def untaken(self, keys: Collection[str]) -> set[str]:
+        """Return those of the keys whose files were not taken yet."""
+        return set(keys) - await self._read(lambda connection: known_keys(connection, keys))
+
+    async def take(self, arrivals: Sequence[Arrival], cooldown: timedelta) -> Sequence[Arrival]:
+        """Keep mails, plan their hosts and mark their files as taken: all of it or nothing."""
+
+        def work(connection: Connection) -> Sequence[Arrival]:
+            fresh = take_mails(connection, arrivals)
+            hosts.plan_hosts(connection, fresh, (datetime.now(UTC) - cooldown).timestamp())
+            return fresh
+
+        return await self._write(work)
+
+    async def claim(
+        self, owner: str, lease: timedelta, most: int, ranks: Iterable[Rank]
+    ) -> Sequence[Claim]:
+        """Claim at most so many hosts that are due, the first ranks first."""
+        now = datetime.now(UTC)
+        bid = hosts.Bid(owner=owner, now=now, lease_end=now + lease, most=most, ranks=tuple(ranks))
+        return await self._write(lambda connection: hosts.claim_hosts(connection, bid))
+
+    async def finish(self, claim: Claim, case: Case, next_look: datetime | None) -> bool:
+        """Keep the case of a claim and plan the next look; False if the claim is outdated."""
+        row = _case_row(case)
+
+        def work(connection: Connection) -> bool:
+            closed = hosts.finish_host(
+                connection,
+                claim,
+                decided=case.started,
+                refused=case.refused,
+                next_look=next_look,
+            )
+            if closed:
+                _insert_case(connection, row, case)
+            return closed
+
+        return await self._write(work)
+
+    async def put_back(self, claim: Claim, try_again: datetime | None = None) -> None:
+        """Give a claim up; the host is due as before, or not before ``try_again``."""
+        await self._write(lambda connection: hosts.put_back(connection, claim, try_again))
+
+    async def recover(self) -> int:
+        """End all claims, for the time when nobody who made them is alive; return how many."""
+        return await self._write(hosts.recover)
+
+    async def waiting(self) -> int:
+        """Count the hosts that are due and not claimed."""
+        now = datetime.now(UTC)
+        return await self._read(lambda connection: hosts.waiting_hosts(connection, now))
+
+    async def history(self, address: IpAddress) -> HostHistory | None:
+        """Return what is known of an address beside its cases."""
+        return await self._read(lambda connection: hosts.host_history(connection, address))
+
+    async def sightings(self, address: IpAddress, most: int) -> Sequence[Sighting]:
+        """Return the newest mails that named an address, newest first."""
+        return await self._read(lambda connection: sightings_of(connection, str(address), most))
+
+    @asynccontextmanager
+    async def _translated(self) -> AsyncIterator[None]:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            yield
         except (SQLAlchemyError, OSError) as error:
             reason = str(getattr(error, "orig", None) or error)
             raise StoreError(f"store {self._path}: {reason}") from error
 
-    async def _in_transaction(self, work: Callable[[Connection], T]) -> T:
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        async with self._translated():
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _write(self, work: Callable[[Connection], T]) -> T:
+        if self._writer is None:
+            raise StoreError(f"store {self._path} is closed")
+        async with self._translated():
+            return await self._writer.run(work)
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
         engine = self._engine
         if engine is None:
             raise StoreError(f"store {self._path} is closed")
 
         def run() -> T:
             with engine.begin() as connection:
+                connection.exec_driver_sql("BEGIN")
                 return work(connection)
 
         return await self._in_thread(run)
@@ -136,8 +209,9 @@ class SqliteStore(AbstractAsyncContextManager["SqliteStore"]):
         self._path.touch(mode=0o640)
         engine = create_engine(f"sqlite:///{self._path}", connect_args={"timeout": LOCK_SECONDS})
         event.listen(engine, "connect", _prepare)
-        self._engine = engine
+        self._engine, self._writer = engine, GroupCommit(engine, self._thread)
         with engine.begin() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
             version = connection.scalar(text("PRAGMA user_version"))
             if version not in {0, SCHEMA_VERSION}:
                 raise StoreError(
@@ -149,7 +223,7 @@ class SqliteStore(AbstractAsyncContextManager["SqliteStore"]):
                 rebuild(connection)
 
     async def _close(self) -> None:
-        engine, self._engine = self._engine, None
+        engine, self._engine, self._writer = self._engine, None, None
         if engine is not None:
             await self._in_thread(engine.dispose)
         self._thread.shutdown()
@@ -157,47 +231,16 @@ class SqliteStore(AbstractAsyncContextManager["SqliteStore"]):
 
 def _prepare(connection: Any, _record: object) -> None:
     """Set what SQLite forgets with every connection."""
+    connection.isolation_level = None  # sqlite3 would begin transactions too late
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+    # A mail may be moved away once it is kept: it must have reached the disk.
+    connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def _insert_mail(connection: Connection, mail: Mail) -> None:
-    document = mail_document(mail)
-    place = document.pop("file")
-    key = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
-    statement = insert_or(mails).on_conflict_do_nothing(index_elements=["key"])
-    row: dict[str, Any] = {
-        "key": key,
-        "file": mail.file,
-        "message_id": mail.message_id,
-        "delivered": mail.delivered_at.timestamp() if mail.delivered_at else None,
-        "source_ip": str(mail.source_ip) if mail.source_ip else None,
-        "document": json.dumps({"file": place, **document}),
-    }
-    mail_id = connection.scalar(statement.returning(mails.c.id), row)
-    if mail_id is None:
-        return
-    count_mail(
-        connection,
-        row["delivered"],
-        row["source_ip"],
-        [(hop.trust, str(hop.ip) if hop.ip else None) for hop in mail.hops],
-    )
-    if not mail.hops:
-        return
-    connection.execute(
-        insert(hops),
-        [
-            {
-                "mail_id": mail_id,
-                "position": position,
-                "trust": hop.trust,
-                "ip": str(hop.ip) if hop.ip else None,
-            }
-            for position, hop in enumerate(mail.hops)
-        ],
-    )
+def _insert_case(connection: Connection, row: dict[str, Any], case: Case) -> None:
+    connection.execute(insert(cases), row)
+    count_case(connection, case)
 
 
 def _case_row(case: Case) -> dict[str, Any]:

@@ -1,0 +1,219 @@
+"""The host table: who is due, who is being asked, and by whom.
+
+All functions work inside the transaction of their caller. A worker claims an address for the time
+of a lease; it may finish only while its claim is the current one, so that a worker that was
+believed dead cannot add a second verdict.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from botprobe.model.mail import IpAddress
+from botprobe.model.target import Target
+from botprobe.model.work import Arrival, Claim, HostHistory, Rank
+from botprobe.store.schema import hosts
+from botprobe.store.sightings import sightings_of
+
+
+def plan_hosts(connection: Connection, arrivals: Sequence[Arrival], decided_before: float) -> None:
+    """Write down what mails ask for; an address that was decided on lately is only counted.
+
+    Args:
+        connection: in the transaction that keeps the mails.
+        arrivals: new mails only.
+        decided_before: end of the cool-down, in seconds since the epoch.
+    """
+    rows = [
+        {
+            "ip": str(plan.address),
+            "seen": arrival.arrived.timestamp(),
+            "rank": int(plan.rank),
+            "due": None if plan.refused else arrival.arrived.timestamp(),
+            "refused": plan.refused,
+            "decided_before": decided_before,
+        }
+        for arrival in arrivals
+        for plan in arrival.plans
+    ]
+    if rows:
+        connection.execute(_upsert(), rows)
+
+
+def _upsert() -> Any:
+    new = insert(hosts).values(
+        ip=bindparam("ip"),
+        first_seen=bindparam("seen"),
+        last_seen=bindparam("seen"),
+        sightings=1,
+        rank=bindparam("rank"),
+        due=bindparam("due"),
+        refused=bindparam("refused"),
+    )
+    asked = new.excluded.due.is_not(None)
+    cool = or_(hosts.c.decided.is_(None), hosts.c.decided <= bindparam("decided_before"))
+    pending = and_(hosts.c.due.is_not(None), hosts.c.rank < Rank.LATER)
+    starts = and_(asked, ~func.coalesce(pending, False), cool)
+    hurries = and_(asked, pending, new.excluded.rank < hosts.c.rank)
+    undecided = and_(hosts.c.due.is_(None), hosts.c.decided.is_(None))
+    return new.on_conflict_do_update(
+        index_elements=["ip"],
+        set_={
+            "first_seen": func.min(hosts.c.first_seen, new.excluded.first_seen),
+            "last_seen": func.max(hosts.c.last_seen, new.excluded.last_seen),
+            "sightings": hosts.c.sightings + 1,
+            "rank": case((or_(starts, hurries), new.excluded.rank), else_=hosts.c.rank),
+            "due": case((starts, new.excluded.due), else_=hosts.c.due),
+            "refused": case(
+                (starts, None), (undecided, new.excluded.refused), else_=hosts.c.refused
+            ),
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bid:
+    """Who wants to claim hosts, and how many."""
+
+    owner: str
+    now: datetime
+    lease_end: datetime
+    most: int
+    ranks: tuple[Rank, ...]
+
+
+def claim_hosts(connection: Connection, bid: Bid) -> list[Claim]:
+    """Claim hosts that are due and that nobody has a live claim on, in the order of the ranks.
+
+    A lease of the owner's own never ends by the clock: a step of the clock must not let it ask a
+    host twice at the same time.
+    """
+    claims: list[Claim] = []
+    for rank in bid.ranks:
+        if len(claims) < bid.most:
+            claims += _claim_rank(connection, bid, rank, bid.most - len(claims))
+    return claims
+
+
+def _claim_rank(connection: Connection, bid: Bid, rank: Rank, most: int) -> list[Claim]:
+    now = bid.now.timestamp()
+    # Who is due at once is due whatever the clock says: it may have been set back.
+    due = hosts.c.due <= now if rank is Rank.LATER else hosts.c.due.is_not(None)
+    free = or_(hosts.c.lease.is_(None), and_(hosts.c.lease < now, hosts.c.owner != bid.owner))
+    chosen = (
+        select(hosts.c.ip)
+        .where(hosts.c.rank == int(rank), due, free)
+        .order_by(hosts.c.due)
+        .limit(most)
+    )
+    rows = connection.execute(
+        update(hosts)
+        .where(hosts.c.ip.in_(chosen.scalar_subquery()))
+        .values(
+            owner=bid.owner,
+            lease=bid.lease_end.timestamp(),
+            attempt=hosts.c.attempt + 1,
+            tries=hosts.c.tries + 1,
+        )
+        .returning(
+            hosts.c.ip,
+            hosts.c.due,
+            hosts.c.attempt,
+            hosts.c.tries,
+            hosts.c.first_looked,
+        )
+    ).all()
+    return [
+        Claim(
+            target=Target(ip_address(row.ip), sightings_of(connection, row.ip)),
+            rank=rank,
+            due=_moment(row.due),
+            attempt=row.attempt,
+            tries=row.tries,
+            first_looked=None if row.first_looked is None else _moment(row.first_looked),
+        )
+        for row in sorted(rows, key=lambda row: (row.due, row.ip))
+    ]
+
+
+def finish_host(
+    connection: Connection,
+    claim: Claim,
+    *,
+    decided: datetime,
+    refused: str | None,
+    next_look: datetime | None,
+) -> bool:
+    """Close a claim and plan the next look; False if the claim is no longer the current one."""
+    looked = None if refused is not None else decided.timestamp()
+    closed = connection.execute(
+        update(hosts)
+        .where(*_current(claim))
+        .values(
+            rank=int(Rank.LATER),
+            due=None if next_look is None else next_look.timestamp(),
+            refused=refused,
+            owner=None,
+            lease=None,
+            tries=0,
+            first_looked=func.coalesce(hosts.c.first_looked, looked),
+            decided=decided.timestamp(),
+        )
+    )
+    return closed.rowcount == 1
+
+
+def put_back(connection: Connection, claim: Claim, try_again: datetime | None) -> None:
+    """Give a claim up; the host is due as before, or not before ``try_again``."""
+    values: dict[str, Any] = {"owner": None, "lease": None}
+    if try_again is None:
+        values["tries"] = hosts.c.tries - 1
+    else:
+        values |= {"rank": int(Rank.LATER), "due": try_again.timestamp()}
+    connection.execute(update(hosts).where(*_current(claim)).values(values))
+
+
+def recover(connection: Connection) -> int:
+    """End all claims, for the time when nobody who made them is alive; return how many."""
+    return connection.execute(
+        update(hosts).where(hosts.c.lease.is_not(None)).values(owner=None, lease=None)
+    ).rowcount
+
+
+def waiting_hosts(connection: Connection, now: datetime) -> int:
+    """Count the hosts that are due and not claimed."""
+    due = or_(hosts.c.rank < int(Rank.LATER), hosts.c.due <= now.timestamp())
+    query = select(func.count()).where(hosts.c.due.is_not(None), hosts.c.lease.is_(None), due)
+    return connection.scalar(query) or 0
+
+
+def host_history(connection: Connection, address: IpAddress) -> HostHistory | None:
+    """Return what the table says of an address."""
+    row = connection.execute(select(hosts).where(hosts.c.ip == str(address))).one_or_none()
+    if row is None:
+        return None
+    return HostHistory(
+        address=address,
+        first_seen=_moment(row.first_seen),
+        last_seen=_moment(row.last_seen),
+        sightings=row.sightings,
+        due=None if row.due is None else _moment(row.due),
+        refused=row.refused,
+    )
+
+
+def _current(claim: Claim) -> tuple[Any, ...]:
+    return (
+        hosts.c.ip == str(claim.target),
+        hosts.c.attempt == claim.attempt,
+        hosts.c.lease.is_not(None),
+    )
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
