@@ -1,0 +1,136 @@
+"""How a host behaved when it delivered: only what our own server saw counts here."""
+
+from botprobe.classify.heloforms import HeloForm, helo_form
+from botprobe.classify.mailfunction import same_name
+from botprobe.classify.rules.base import Rule, quoted
+from botprobe.classify.subject import Subject
+from botprobe.model.outcome import Measured
+from botprobe.model.results import DnsResult
+from botprobe.model.target import Sighting
+from botprobe.model.verdict import Family
+
+# Two names are a change of configuration; more are many programs behind one address.
+MANY_HELO_NAMES = 3
+
+
+def delivered(subject: Subject) -> str | None:
+    """Our own server saw it, which no header can forge."""
+    return "it delivered the mail to us itself" if subject.deliveries else None
+
+
+def only_claimed(subject: Subject) -> str | None:
+    """Below the boundary a header names whom its writer wants."""
+    if not subject.target.sightings or subject.deliveries:
+        return None
+    return "only hops that may be forged name it"
+
+
+def authenticated(subject: Subject) -> str | None:
+    """People submit mail from client systems with their password, and no server is expected."""
+    return "every mail came from a user who had logged in" if subject.authenticated else None
+
+
+def helo_localhost(subject: Subject) -> str | None:
+    """No host on the Internet is called so."""
+    return _if_helo(subject, HeloForm.LOCALHOST, "it said HELO as localhost: {}")
+
+
+def helo_foreign_address(subject: Subject) -> str | None:
+    """The study's own bot gave the address of a provider's MX as its name."""
+    return _if_helo(subject, HeloForm.FOREIGN_ADDRESS, "it said HELO with another address: {}")
+
+
+def helo_private_address(subject: Subject) -> str | None:
+    """Mail programs behind a NAT do so, and do not deliver to an MX."""
+    return _if_helo(subject, HeloForm.PRIVATE_ADDRESS, "it said HELO from a private network: {}")
+
+
+def helo_bare_address(subject: Subject) -> str | None:
+    """RFC 5321, section 4.1.3, wants brackets; mail servers know."""
+    return _if_helo(subject, HeloForm.BARE_ADDRESS, "it said HELO with a bare address: {}")
+
+
+def helo_literal(subject: Subject) -> str | None:
+    """Correct, and not what a server with a name says."""
+    return _if_helo(subject, HeloForm.LITERAL, "it said HELO with its address: {}")
+
+
+def helo_freemail(subject: Subject) -> str | None:
+    """A name that everybody trusts and none of its servers uses."""
+    return _if_helo(subject, HeloForm.FREEMAIL, "it said HELO as a provider of mailboxes: {}")
+
+
+def helo_unqualified(subject: Subject) -> str | None:
+    """RFC 5321, section 2.3.5, wants a full name; this one is known at home only."""
+    return _if_helo(subject, HeloForm.UNQUALIFIED, "it said HELO without a full name: {}")
+
+
+def helo_dynamic(subject: Subject) -> str | None:
+    """A bot asks the DNS who it is."""
+    return _if_helo(subject, HeloForm.DYNAMIC, "it said HELO as a line for customers: {}")
+
+
+def helo_recipient(subject: Subject) -> str | None:
+    """To call oneself by the recipient's domain is an old trick to look like a colleague."""
+    for sighting, helo in _helos(subject):
+        domains = {same_name(address.rpartition("@")[2]) for address in sighting.recipients}
+        if same_name(helo) in domains:
+            return f"it said HELO with the recipient's own domain: {quoted(helo)}"
+    return None
+
+
+def helo_varies(subject: Subject) -> str | None:
+    """A server has one name; bots and the programs behind a NAT have many."""
+    names = {same_name(helo) for _, helo in _helos(subject)}
+    if len(names) < MANY_HELO_NAMES:
+        return None
+    return f"it said HELO with {len(names)} different names"
+
+
+def helo_is_name(subject: Subject) -> str | None:
+    """It knows its name, and the DNS agrees in both directions."""
+    helos = {same_name(helo) for _, helo in _helos(subject)}
+    if not helos or not helos <= _confirmed(subject) or _any_helo(subject, HeloForm.DYNAMIC):
+        return None
+    return f"it said HELO with its own confirmed name: {quoted(min(helos))}"
+
+
+def _confirmed(subject: Subject) -> set[str]:
+    match subject.facts.dns:
+        case Measured(DnsResult(names=names)):
+            return {same_name(name.name) for name in names if name.confirmed}
+        case _:
+            return set()
+
+
+def _helos(subject: Subject) -> list[tuple[Sighting, str]]:
+    return [(sighting, sighting.helo) for sighting in subject.deliveries if sighting.helo]
+
+
+def _any_helo(subject: Subject, form: HeloForm) -> str | None:
+    address = subject.target.address
+    return next((helo for _, helo in _helos(subject) if helo_form(helo, address) is form), None)
+
+
+def _if_helo(subject: Subject, form: HeloForm, clause: str) -> str | None:
+    # A mail program says what it likes to the server where its user logged in.
+    helo = None if subject.authenticated else _any_helo(subject, form)
+    return None if helo is None else clause.format(quoted(helo))
+
+
+RECEIPT_RULES: tuple[Rule, ...] = (
+    Rule("delivered", Family.RECEIPT, delivered),
+    Rule("only-claimed", Family.RECEIPT, only_claimed),
+    Rule("authenticated", Family.RECEIPT, authenticated),
+    Rule("helo-localhost", Family.RECEIPT, helo_localhost),
+    Rule("helo-foreign-address", Family.RECEIPT, helo_foreign_address),
+    Rule("helo-private-address", Family.RECEIPT, helo_private_address),
+    Rule("helo-bare-address", Family.RECEIPT, helo_bare_address),
+    Rule("helo-literal", Family.RECEIPT, helo_literal),
+    Rule("helo-freemail", Family.RECEIPT, helo_freemail),
+    Rule("helo-unqualified", Family.RECEIPT, helo_unqualified),
+    Rule("helo-dynamic", Family.RECEIPT, helo_dynamic),
+    Rule("helo-recipient", Family.RECEIPT, helo_recipient),
+    Rule("helo-varies", Family.RECEIPT, helo_varies),
+    Rule("helo-is-name", Family.RECEIPT, helo_is_name),
+)

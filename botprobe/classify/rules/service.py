@@ -1,0 +1,75 @@
+"""What a host answers on port 25, unless it answers everywhere."""
+
+from botprobe.classify.mailfunction import MailGrade
+from botprobe.classify.rules.base import Rule
+from botprobe.classify.subject import Subject
+from botprobe.model.verdict import Family
+
+
+def answers_everywhere(subject: Subject) -> str | None:
+    """Tarpits, honeypots and middleboxes accept every connection."""
+    if not subject.answers_everywhere:
+        return None
+    count = len(subject.open_ports)
+    return f"all {count} ports that were asked are open, so nothing it says is believed"
+
+
+def port_closed(subject: Subject) -> str | None:
+    """A host that sends mail but takes none is seldom a mail server."""
+    if subject.grade is not MailGrade.CLOSED or subject.port_25_is_unsteady:
+        return None
+    return "port 25 is closed"
+
+
+def port_filtered(subject: Subject) -> str | None:
+    """The same, if the host is up: a dead one proves nothing."""
+    if subject.grade is not MailGrade.FILTERED or subject.port_25_is_unsteady:
+        return None
+    return "port 25 is filtered, though the host is up" if subject.shows_life else None
+
+
+def no_greeting(subject: Subject) -> str | None:
+    """A mail server greets; slow ones do within a minute."""
+    if subject.grade is not MailGrade.SILENT or subject.answers_everywhere:
+        return None
+    return "port 25 is open, and no SMTP greeting came"
+
+
+def unsteady_port(subject: Subject) -> str | None:
+    """Something on the way limits us, so that a closed port proves nothing."""
+    if not subject.port_25_is_unsteady:
+        return None
+    return f"nmap found port 25 open, then it was {subject.grade}"
+
+
+def greets(subject: Subject) -> str | None:
+    """A mail server that does not like us is a mail server (554 may be our own reputation)."""
+    if subject.grade is not MailGrade.GREETS or subject.answers_everywhere:
+        return None
+    return "a mail server greets on port 25, though it refuses us"
+
+
+def speaks_smtp(subject: Subject) -> str | None:
+    """It takes mail."""
+    if subject.grade is not MailGrade.SPEAKS or subject.answers_everywhere:
+        return None
+    return "a mail server answers on port 25"
+
+
+def serves_own_name(subject: Subject) -> str | None:
+    """PTR, address record, greeting, EHLO and MX are five places that somebody keeps in order."""
+    if subject.grade is not MailGrade.OWN_NAME or subject.answers_everywhere:
+        return None
+    return "a mail server answers on port 25; PTR, greeting, EHLO and MX agree on its name"
+
+
+SERVICE_RULES: tuple[Rule, ...] = (
+    Rule("answers-everywhere", Family.SERVICE, answers_everywhere),
+    Rule("port-closed", Family.SERVICE, port_closed),
+    Rule("port-filtered", Family.SERVICE, port_filtered),
+    Rule("no-greeting", Family.SERVICE, no_greeting),
+    Rule("unsteady-port", Family.SERVICE, unsteady_port),
+    Rule("greets", Family.SERVICE, greets),
+    Rule("speaks-smtp", Family.SERVICE, speaks_smtp),
+    Rule("serves-own-name", Family.SERVICE, serves_own_name),
+)
