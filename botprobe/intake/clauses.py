@@ -62,7 +62,7 @@ _NOTHING: list[str] = []
 
 
 def split_clauses(value: str) -> Clauses:
-    """Take the value of a ``Received`` field apart; of a clause that occurs twice, the first counts."""
+    """Take the value of a ``Received`` field apart; of a clause that occurs twice, the first."""
     body, date = _split_date(value)
     tokens = _TOKEN.findall(body)
     parts: dict[str, list[str]] = {}
@@ -96,7 +96,7 @@ def words_of(tokens: list[str]) -> list[str]:
 
 def comments_of(tokens: list[str]) -> list[str]:
     """The comments of a clause, without their parentheses."""
-    return [token[1:-1] for token in tokens if token[0] == "(" and token != "("]
+    return [token[1:-1] for token in tokens if token[0] == "(" and len(token) > 1]
 
 
 def first_word(tokens: list[str]) -> str | None:

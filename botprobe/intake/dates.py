@@ -37,7 +37,10 @@ _TIME = (
     r"(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?(?![0-9:])"
     r"(?:\s*(?P<half>[AaPp])[Mm]\b)?"
 )
-_ZONE = r"(?:\s*(?P<sign>[+-])(?P<offset>[0-9]{4})(?![0-9])|\s+(?!for\b)(?P<zone>[A-Za-z]{1,5})(?![A-Za-z]))?"
+_ZONE = (
+    r"(?:\s*(?P<sign>[+-])(?P<offset>[0-9]{4})(?![0-9])"
+    r"|\s+(?!for\b)(?P<zone>[A-Za-z]{1,5})(?![A-Za-z]))?"
+)
 _END = r"(?=\s*+(?:$|[(;:]|[A-Za-z]))"
 _WEEKDAY = r"\s*(?:[A-Za-z]{2,9}\.?,?\s*)?"
 _DAY = r"(?P<day>[0-9]{1,2})"

@@ -1,4 +1,4 @@
-"""IP addresses in the spellings that mail servers use for them (RFC 5321, section 4.1.3, and worse).
+"""IP addresses as mail servers spell them (RFC 5321, section 4.1.3, and worse).
 
 Understood are ``1.2.3.4``, ``IPv6:2001:db8::1``, bare IPv6, ``::ffff:1.2.3.4``, ``fe80::1%eth0``,
 ``1.2.3.4:25`` and ``1.2.3.4.25`` (address and port). Impossible octets are no address.

@@ -1,4 +1,4 @@
-"""Addresses in ``From``, ``To``, ``Return-Path``, ``Delivered-To`` and ``for``, checked and normalised.
+"""Mail addresses of ``From``, ``To``, ``Return-Path``, ``Delivered-To``: checked, normalised.
 
 email-validator decides what is an address and how it is written (RFC 5321, 5322, 6531, IDNA); no
 DNS is asked. Plain ASCII addresses, nearly all there are, take a shortcut with the same result.

@@ -1,4 +1,4 @@
-"""Lists of networks as SpamAssassin's ``trusted_networks`` writes them, and the private networks."""
+"""Lists of networks as SpamAssassin writes them, and the private networks."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
@@ -26,8 +26,11 @@ class NetworkList:
         return False
 
 
+NO_NETWORKS = NetworkList()
+
+
 def parse_networks(texts: tuple[str, ...]) -> NetworkList:
-    """Read networks such as ``192.0.2.0/24``, ``10/8``, ``192.168.``, ``2001:db8::/32``, ``!10.0.0.1``.
+    """Read networks: ``192.0.2.0/24``, ``10/8``, ``192.168.``, ``2001:db8::/32``, ``!10.0.0.1``.
 
     Raises:
         ConfigError: a text is no network.

@@ -37,7 +37,10 @@ _BRACKET_FIRST = re.compile(
     r"\s*+\[\[?([^\[\]\s]{0,90})(?:\](?::[0-9]{1,5}\b)?|$)\s*+(.*)", re.DOTALL
 )
 # name [1.2.3.4], name[1.2.3.4], ident@name [1.2.3.4], ident@[1.2.3.4] (may be forged)
-_NAME_FIRST = re.compile(r"\s*+([^\s\[\]=\"]{1,1000})\s*+\[([^\[\]\s]{0,90})\](.*)", re.DOTALL)
+_NAME_FIRST = re.compile(
+    r"\s*+(?!(?:helo|ident|port)=)([^\s\[\]\"]{1,1000})\s*+\[([^\[\]\s]{0,90})\](.*)",
+    re.DOTALL | re.IGNORECASE,
+)
 # 1.2.3.4, ident@1.2.3.4, 1.2.3.4:25, 1.2.3.4 with login; "1.2.3.4, HELO x" of smap
 _BARE = re.compile(
     r"\s*+(?:(\S*)@)?((?:[Ii][Pp][Vv]6:)?[0-9A-Fa-f:.]{2,45})(?:%\S+)?(?:_trustedrelay)?"
@@ -56,7 +59,7 @@ _ACCOUNT = re.compile(
 # The keys of Exim, ecelerity and ZMailer behind the address.
 _KEY_HELO = re.compile(r"(?:^|\s|\")(?:helo=|HELO=|HELO |EHLO |LHLO )([^\s\"]*|\"[^\"]*\")")
 _KEY_IDENT = re.compile(r"(?:^|\s)ident=(\S*)")
-_KEYS_ONLY = re.compile(r"(?:port=[0-9]{1,5}\s*)?(?:helo=|ident=)")
+_KEYS_ONLY = re.compile(r"port=|helo=|ident=")
 
 # Formats without a HELO put the bare address first; such comments may follow it.
 _AFTER_ADDRESS = re.compile(
@@ -89,7 +92,9 @@ def read_origin(sender: list[str], writer: Writer, *, attached: bool, whole: boo
     words, comments = words_of(sender), comments_of(sender)
     if not comments:
         return _without_comment(words, writer) if whole else Origin()
-    first = words[0] if words else None
+    if sender[0][0] == "(":
+        words.insert(0, "")
+    first = words[0] or None
     if attached and first is not None:
         return _attached(words, comments[0])
     if comments[0].partition(" ")[0] in _MARKERS:
@@ -109,11 +114,13 @@ def _without_comment(words: list[str], writer: Writer) -> Origin:
     if len(words) == 2 and (ip := _bracketed(words[1])) is not None:
         rdns = _name(words[0]) if writer is Writer.EXIM else None
         return Origin(ip, words[0], rdns, True if rdns else None)
+    if len(words) == 3 and writer is Writer.NOVELL:
+        return Origin(_bracketed(words[2]), words[0], user=words[1])
     return Origin(helo=words[0] if words else None, has_slot=False)
 
 
 def _attached(words: list[str], comment: str) -> Origin:
-    """``rdns(1.2.3.4)``, ``rdns(1.2.3.4, HELO x)``, ``rdns(1.2.3.4), claiming to be "x"`` of smap."""
+    """``rdns(1.2.3.4, HELO x)`` and ``rdns(1.2.3.4), claiming to be "x"`` of smap."""
     match = _BARE.fullmatch(comment)
     if match is None:
         return Origin(helo=words[0])
@@ -124,7 +131,7 @@ def _attached(words: list[str], comment: str) -> Origin:
 def _with_marker(words: list[str], comments: list[str], writer: Writer) -> Origin:
     """``rdns (HELO x) (ident@1.2.3.4)`` of qmail; ``[1.2.3.4] (HELO x)`` of CommuniGate."""
     helo = comments[0][5:].strip() or None
-    first = words[0] if words else None
+    first = words[0] or None
     for comment in comments[1:2]:
         match = _BARE.fullmatch(comment) or _IDENT_BRACKET.fullmatch(comment)
         if match is not None:
@@ -198,7 +205,7 @@ def _bare(first: str | None, match: re.Match[str], writer: Writer) -> Origin:
 
 def _other_comment(words: list[str], comment: str, writer: Writer) -> Origin:
     """``[1.2.3.4] (helo=x)`` of Exim, CommuniGate, webmail, and comments without an address."""
-    first = words[0] if words else None
+    first = words[0] or None
     if (account := _ACCOUNT.fullmatch(comment)) is not None:
         helo = account[2].strip() or None if account[2] else None
         return Origin(_literal(first), helo, user=account[1] or None)

@@ -21,9 +21,8 @@ MAX_VALUE = 16 * 1024
 
 _MERGED = re.compile(r"\sReceived:\s")
 # RFC 3848 and RFC 6531, the older "asmtp" of Exim, and webmail.
-_AUTH_PROTOCOLS = frozenset(
-    ("ESMTPA", "ESMTPSA", "ASMTP", "SMTPA", "SMTPSA", "LMTPA", "LMTPSA", "HTTP", "HTTPU")
-    + ("UTF8SMTPA", "UTF8SMTPSA", "UTF8LMTPA", "UTF8LMTPSA")
+_AUTH_PROTOCOLS = re.compile(
+    r"(?:E?SMTPS?A|UTF8(?:SMTP|LMTP)S?A|LMTPS?A|ASMTP|HTTPU?)", re.IGNORECASE
 )
 _WEB = frozenset(("HTTP", "HTTPU"))
 _AUTH_COMMENT = re.compile(
@@ -34,7 +33,7 @@ _AUTH_COMMENT = re.compile(
 _ENVELOPE = re.compile(
     r"(?:envelope-(?:from|sender)|return-path:?)[ =]\s*<?([^\s<>(),]*)", re.IGNORECASE
 )
-_NO_HANDOVER = frozenset((Writer.FETCHER, Writer.LOCAL))
+_NO_HANDOVER = frozenset((Writer.FETCHER, Writer.NO_TRANSPORT))
 
 
 def parse_received(value: str, index: int) -> Hop:
@@ -59,14 +58,15 @@ def parse_received(value: str, index: int) -> Hop:
         return _unparseable(index, raw, "not a form of a Received field")
     if origin.ip is None and clauses.sender is not None and clauses.damaged:
         return _unparseable(index, raw, "a parenthesis, bracket or quotation mark has no partner")
+    status = _status(origin, clauses, writer)
     protocol = _protocol(clauses)
     stamp = parse_stamp(clauses.date)
     oddities = (origin.remark, stamp.fault, merged and "another Received field is merged into it")
     return Hop(
         index=index,
-        status=_status(origin, clauses, writer),
+        status=status,
         raw=raw,
-        ip=None if writer in _NO_HANDOVER else origin.ip,
+        ip=origin.ip if status is HopStatus.PARSED else None,
         rdns=origin.rdns,
         rdns_verified=origin.verified,
         helo=_helo(origin, protocol),
@@ -95,17 +95,21 @@ def _origin(clauses: Clauses, writer: Writer, raw: str) -> Origin | None:
     if lead and lead[0][:6].lower() == "(from ":
         inner = split_clauses(lead[0][1:-1]).sender  # (from x [1.2.3.4]) by gateway
         return read_origin(inner or [], writer, attached=False, whole=True)
-    if lead[:1] and lead[0][0] == "(" or clauses.by is not None:
+    if clauses.by is not None or (lead and lead[0][0] == "("):
         return Origin(has_slot=False)
     return None
 
 
 def _status(origin: Origin, clauses: Clauses, writer: Writer) -> HopStatus:
-    if writer in _NO_HANDOVER or (origin.ip is None and not origin.has_slot):
+    """Tell a handover from a line that names no sending host by design."""
+    if writer in _NO_HANDOVER:
         return HopStatus.IGNORED
-    if clauses.by is None and origin.ip is not None and origin.ip.is_loopback:
-        return HopStatus.IGNORED
-    return HopStatus.PARSED
+    if origin.ip is None:
+        slot = origin.has_slot and writer is not Writer.LOCAL
+        return HopStatus.PARSED if slot else HopStatus.IGNORED
+    submitted = writer is Writer.LOCAL and origin.ident is not None
+    on_the_spot = origin.ip.is_loopback and clauses.by is None
+    return HopStatus.IGNORED if submitted or on_the_spot else HopStatus.PARSED
 
 
 def _protocol(clauses: Clauses) -> str | None:
@@ -127,7 +131,7 @@ def _auth(clauses: Clauses, origin: Origin, protocol: str | None, raw: str) -> s
             match = _AUTH_COMMENT.match(comment)
             if match is not None:
                 return match[1] or match[2] or protocol or "authenticated"
-    return protocol if protocol is not None and protocol.upper() in _AUTH_PROTOCOLS else None
+    return protocol if protocol and _AUTH_PROTOCOLS.fullmatch(protocol) else None
 
 
 def _envelope_from(clauses: Clauses, raw: str) -> str | None:
@@ -135,10 +139,10 @@ def _envelope_from(clauses: Clauses, raw: str) -> str | None:
         return _bare(clauses.second_sender[0])  # XMail: for <u> from <s>
     if "nvelope-" not in raw and "eturn-path" not in raw:
         return None
-    for token, following in pairwise((*clauses.tokens, "")):
-        if token == "envelope-from":
+    for part, following in pairwise((*clauses.tokens, "")):
+        if part == "envelope-from":
             return _bare(following)  # Haraka has no parentheses
-        if token[0] == "(" and (match := _ENVELOPE.match(token, 1)) is not None:
+        if part[0] == "(" and (match := _ENVELOPE.match(part, 1)) is not None:
             return match[1] or None
     match = _ENVELOPE.search(clauses.date)
     return match[1] or None if match else None

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from botprobe.intake.evidence import claim_evidence, contradictions, helo_evidence
 from botprobe.intake.literals import parse_literal
-from botprobe.intake.networks import NetworkList, is_private
+from botprobe.intake.networks import NO_NETWORKS, NetworkList, is_private
 from botprobe.model.mail import Boundary, BoundaryBasis, Hop, HopStatus, IpAddress, Trust
 
 
@@ -22,9 +22,9 @@ from botprobe.model.mail import Boundary, BoundaryBasis, Hop, HopStatus, IpAddre
 class TrustSettings:
     """What the operator says about the own side; all empty means inference."""
 
-    trusted_networks: NetworkList = NetworkList()
-    internal_networks: NetworkList = NetworkList()
-    msa_networks: NetworkList = NetworkList()
+    trusted_networks: NetworkList = NO_NETWORKS
+    internal_networks: NetworkList = NO_NETWORKS
+    msa_networks: NetworkList = NO_NETWORKS
     own_hosts: frozenset[str] = frozenset()
     """Names of our mail servers in lower case; one with a leading dot stands for a domain."""
     mailbox_hosts: frozenset[str] = frozenset()
@@ -126,7 +126,8 @@ class _Walk:
         """Judge the next line; a boundary ends the walk."""
         match self._look(hop):
             case _Ours() as ours:
-                self.last = (hop.index, ours)
+                if self.last is None or self.last[1].basis is not BoundaryBasis.AUTH:
+                    self.last = (hop.index, ours)
                 self.from_here = hop.ip is not None and hop.ip.is_loopback
                 return replace(hop, trust=Trust.OWN, reasons=(*hop.reasons, ours.reason)), None
             case _Outside():
@@ -157,28 +158,46 @@ class _Walk:
         if hop.status is HopStatus.IGNORED:
             return _look_at_ignored(hop)
         if not self._is_our_writer(hop):
-            return _Unknown(f"was written by {hop.by or 'nobody'}, which is not an own host")
+            return _Unknown(
+                f"was written by {hop.by or 'an unnamed host'}, which is not an own host"
+            )
         if hop.ip is None:
             return _Unknown("names no address")
         return self._ours(hop, hop.ip) or _Outside()
 
     def _is_our_writer(self, hop: Hop) -> bool:
         """Whether the line was written on a machine of ours, where the operator named them."""
-        if not self.settings.own_hosts or self.provider or self.submitted:
+        settings = self.settings
+        if not settings.own_hosts or self.provider or self.submitted:
             return True
-        if self.last is not None and self.last[1].basis is BoundaryBasis.CONFIG:
+        if settings.has_networks and self.last is not None:
             return True
         by = (hop.by or "").lower()
-        return (self.from_here and by in _HERE) or is_named(by, self.settings.own_hosts)
+        return (self.from_here and by in _HERE) or is_named(by, settings.own_hosts)
 
     def _ours(self, hop: Hop, ip: IpAddress) -> _Ours | None:
-        settings = self.settings
+        """Say why the peer is one of us; None where it is not."""
         if self.submitted:
             return _Ours(BoundaryBasis.AUTH, "submitted to our mail submission agent")
-        if settings.has_networks:
-            return self._configured(hop, ip)
-        if hop.auth is not None:
-            return _Ours(BoundaryBasis.AUTH, f"authenticated to {hop.by} ({hop.auth})")
+        ours = self._configured(ip) if self.settings.has_networks else self._inferred(hop, ip)
+        if ours is not None and ip in self.settings.msa_networks:
+            self.submitted = True
+        return ours
+
+    def _configured(self, ip: IpAddress) -> _Ours | None:
+        """SpamAssassin's rules for networks that the operator named."""
+        settings = self.settings
+        trusted = settings.trusted_networks or settings.internal_networks
+        internal = settings.internal_networks or settings.trusted_networks
+        self.internal = self.internal and (ip.is_loopback or ip in internal)
+        if self.internal:
+            return _Ours(BoundaryBasis.CONFIG, f"{ip} is internal")
+        if ip.is_loopback or ip in trusted:
+            return _Ours(BoundaryBasis.CONFIG, f"{ip} is trusted")
+        return None
+
+    def _inferred(self, hop: Hop, ip: IpAddress) -> _Ours | None:
+        settings = self.settings
         if is_private(ip):
             return _Ours(BoundaryBasis.PRIVATE, f"{ip} is a private address")
         if hop.rdns is not None and hop.rdns_verified:
@@ -188,24 +207,12 @@ class _Walk:
                 return _Ours(BoundaryBasis.MAILBOX, f"{hop.rdns} hands over the whole mailbox")
         return None
 
-    def _configured(self, hop: Hop, ip: IpAddress) -> _Ours | None:
-        """SpamAssassin's rules for networks that the operator named."""
-        settings = self.settings
-        trusted = settings.trusted_networks or settings.internal_networks
-        internal = settings.internal_networks or settings.trusted_networks
-        known = hop.auth is not None or ip.is_loopback
-        self.internal = self.internal and (known or ip in internal)
-        if not self.internal and not known and ip not in trusted:
-            return None
-        if ip in settings.msa_networks:
-            self.submitted = True
-        if hop.auth is not None and ip not in trusted:
-            return _Ours(BoundaryBasis.AUTH, f"authenticated to {hop.by} ({hop.auth})")
-        return _Ours(BoundaryBasis.CONFIG, f"{ip} is {'internal' if self.internal else 'trusted'}")
-
     def _found(self, hop: Hop) -> Boundary:
         settings = self.settings
-        if self.last is not None:
+        if hop.auth is not None:
+            # Below may stand what a stolen account wrote: its address is the last sure thing.
+            basis, note = BoundaryBasis.AUTH, f"authenticated to {hop.by} ({hop.auth})"
+        elif self.last is not None:
             basis, note = self.last[1]
         elif settings.has_networks or settings.own_hosts:
             basis, note = BoundaryBasis.CONFIG, f"{hop.by} is ours, {hop.ip} is not"

@@ -26,6 +26,9 @@ class Writer(StrEnum):
     """fetchmail and the like: they took the mail from a mailbox, by POP or IMAP."""
     LOCAL = "local"
     """A program on the same machine handed the mail in."""
+    NO_TRANSPORT = "no mail transport"
+    """Batches, scanners and remote procedure calls: the line repeats what another one says."""
+    NOVELL = "Novell"
     OTHER = "other"
 
 
@@ -45,7 +48,9 @@ _EXIM_PROTOCOL = frozenset(("smtp", "esmtp", "esmtps", "esmtpa", "esmtpsa", "asm
 
 _PROTOCOL = re.compile(
     r"(?P<FETCHER>pop[23]|apop|imap|kpop|odmr|etrn)"
-    r"|(?P<LOCAL>local|bsmtp|uucp|novell_groupwise|qmail-scanner|thrift)"
+    r"|(?P<LOCAL>local)"
+    r"|(?P<NO_TRANSPORT>bsmtp|uucp|novell_groupwise|qmail-scanner|thrift)"
+    r"|(?P<NOVELL>Novell|NetMail)"
     r"|(?P<HELO_ONLY>Microsoft|mapi|\[XMail|http)",
     re.IGNORECASE,
 )
