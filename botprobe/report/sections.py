@@ -79,7 +79,7 @@ def whole(report: WeeklyReport) -> int:
 def share_text(share: Share) -> str:
     """Write a share with its denominator."""
     percent = share.percent
-    return "none" if percent is None else f"{share.count:,} of {share.of:,} ({percent:.0f} %)"
+    return "none" if percent is None else f"{share.count:,} of {share.of:,} ({percent:.0f}\u00a0%)"
 
 
 def seconds_text(seconds: float | None) -> str:
@@ -179,8 +179,8 @@ def _looks(report: WeeklyReport) -> list[Section]:
             Section(
                 key=key,
                 title=title,
-                note=f"{both:,} hosts were investigated in {report.compared} and in "
-                f"{report.period}; {changed:,} changed.",
+                note=f"Hosts investigated in {report.compared} and in {report.period}: {both:,}. "
+                f"Changed: {changed:,}.",
                 columns=(
                     f"first look, {report.compared}",
                     f"second look, {report.period}",
@@ -235,7 +235,7 @@ def _delay(report: WeeklyReport) -> Section:
         key="delay",
         title="From delivery to probe",
         note=f"Half of the hosts within {seconds_text(delay.median)}, nine of ten within "
-        f"{seconds_text(delay.ninth_decile)}; known for {share_text(delay.hosts)} hosts.",
+        f"{seconds_text(delay.ninth_decile)}; known for {share_text(delay.hosts)}.",
         columns=("delay", "hosts"),
         rows=tuple(
             Row((name, share_text(Share(hosts, known))), hosts / known)
@@ -251,7 +251,7 @@ def _bots(key: str, title: str, turned: Turned, what: str) -> Section:
     return Section(
         key=key,
         title=title,
-        note=f"{share_text(turned.hosts)} bots {what}.{listed}",
+        note=f"Of all bots, {share_text(turned.hosts)} {what}.{listed}",
         columns=("address", "system", "decided by", "mails"),
         rows=tuple(
             Row(
