@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from botprobe.classify.alternatives import alternatives
-from botprobe.classify.mailfunction import MailGrade, SmtpFunction, mail_function
+from botprobe.classify.mailfunction import MailGrade
 from botprobe.classify.oscatalog import OsRole
 from botprobe.classify.rules import RULES
 from botprobe.classify.subject import Subject, read_subject
@@ -21,6 +21,8 @@ from botprobe.model.verdict import Evidence, Family, Label, Verdict
 
 ACTIVE_FAMILIES = frozenset({Family.OS, Family.SERVICE, Family.PROXY, Family.TRAFFIC})
 """Families that stand on what the host itself did when it was measured."""
+
+_MAIL_SERVERS = frozenset({MailGrade.GREETS, MailGrade.SPEAKS, MailGrade.OWN_NAME})
 
 # As many as a reader takes in; the nearest ones.
 MAX_CHANGES = 4
@@ -106,8 +108,6 @@ def client_windows_without_mail_service(subject: Subject) -> bool | None:
     The halves are joined as Kleene's three-valued "and": a Linux host fails the rule whatever its
     port 25 does, and so does a host that greets, whatever it runs on.
     """
-    if subject.answers_everywhere:
-        return None
     halves = {_is_client_windows(subject), lacks_mail_service(subject)}
     if False in halves:
         return False
@@ -122,8 +122,8 @@ def choose_label(opinion: Opinion, weights: Weights) -> Label:
         return Label.SUSPECTED_BOT if subject.is_shared else Label.BOT
     if likely >= weights.thresholds.suspected and not subject.is_shared:
         return Label.SUSPECTED_BOT
-    if mail_function(subject.facts) in {SmtpFunction.GREETS, SmtpFunction.MAIL_SERVER}:
-        return Label.NAT_OR_SHARED if subject.answers_everywhere else Label.MAIL_SERVER
+    if subject.grade in _MAIL_SERVERS:
+        return Label.MAIL_SERVER
     if subject.is_shared:
         return Label.NAT_OR_SHARED
     if subject.is_silent:
@@ -171,15 +171,15 @@ def _within_caps(evidence: Sequence[Evidence], caps: Mapping[Family, float]) -> 
 def _is_bot(opinion: Opinion, weights: Weights) -> bool:
     """Whether the evidence names a bot: by the mission's rule, or by two families of it.
 
-    In either case a mail server must have been looked for in vain: that is the active evidence,
-    and on ground of what could not be measured nobody is called a bot.
+    In either case a mail server must have been looked for in time and in vain: that is the active
+    evidence, and on ground of what could not be measured nobody is called a bot.
     """
     limits = weights.thresholds
-    if not lacks_mail_service(opinion.subject):
+    if not lacks_mail_service(opinion.subject) or opinion.kept < limits.fresh:
         return False
     if any(vote <= limits.contrary for vote in opinion.votes.values()):
         return False
-    if opinion.rule and opinion.kept >= limits.fresh:
+    if opinion.rule:
         return opinion.probability >= limits.suspected
     speaking = [family for family, vote in opinion.votes.items() if vote >= limits.voice]
     return len(speaking) >= 2 and opinion.probability >= limits.bot

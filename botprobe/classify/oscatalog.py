@@ -97,6 +97,8 @@ class OsReading:
     types: frozenset[str] = frozenset()
     """nmap's device types that every competing match may be."""
     role: OsRole = OsRole.UNKNOWN
+    told_by_host: bool = False
+    """Whether a service of the host gave the name; the accuracy is the stack's all the same."""
 
     @property
     def name(self) -> str | None:

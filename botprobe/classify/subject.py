@@ -29,6 +29,8 @@ class Subject:
 
     facts: Facts
     target: Target
+    answers_everywhere: bool
+    """Whether every asked port is open: then its system and its grade count as not measured."""
     os: OsReading | None
     hides_a_windows: bool
     """Whether a Windows answers behind the stack of another system."""
@@ -39,15 +41,6 @@ class Subject:
     """What that name says about the line."""
     listings: Mapping[Listing, tuple[str, ...]]
     """What block lists say, and which; empty if they were not asked."""
-
-    @property
-    def answers_everywhere(self) -> bool:
-        """Whether every asked port is open, so that no open port means anything."""
-        match self.facts.os:
-            case Measured(OsResult(ports=ports)) if len(ports) >= LIAR_MIN_PORTS:
-                return all(state is PortState.OPEN for _, state in ports)
-            case _:
-                return False
 
     @property
     def is_shared(self) -> bool:
@@ -117,16 +110,26 @@ def read_subject(facts: Facts, target: Target, zones: Zones) -> Subject:
     """Read the facts about a target once, for all rules."""
     dns, dnsbl = facts.dns, facts.dnsbl
     name, kind = _best_name(dns.result, target) if isinstance(dns, Measured) else (None, None)
+    liar = _answers_everywhere(facts)
     return Subject(
         facts=facts,
         target=target,
-        os=read_system(facts),
-        hides_a_windows=differs_behind(facts),
-        grade=mail_grade(facts),
+        answers_everywhere=liar,
+        os=None if liar else read_system(facts),
+        hides_a_windows=not liar and differs_behind(facts),
+        grade=None if liar else mail_grade(facts),
         name=name,
         name_kind=kind,
         listings=read_listings(dnsbl.result, zones) if isinstance(dnsbl, Measured) else {},
     )
+
+
+def _answers_everywhere(facts: Facts) -> bool:
+    match facts.os:
+        case Measured(OsResult(ports=ports)) if len(ports) >= LIAR_MIN_PORTS:
+            return all(state is PortState.OPEN for _, state in ports)
+        case _:
+            return False
 
 
 def _best_name(dns: DnsResult, target: Target) -> tuple[PtrName | None, NameKind | None]:

@@ -24,7 +24,14 @@ def read_system(facts: Facts) -> OsReading | None:
     if stack is not None and stack.role is OsRole.OTHER:
         return stack
     known = stack if stack is not None else OsReading()
-    return replace(known, names=(told.name,), family="Windows", generation=None, role=told.role)
+    return replace(
+        known,
+        names=(told.name,),
+        family="Windows",
+        generation=None,
+        role=told.role,
+        told_by_host=True,
+    )
 
 
 def differs_behind(facts: Facts) -> bool:

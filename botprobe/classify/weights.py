@@ -39,7 +39,7 @@ class Thresholds:
     contrary: Annotated[float, Meta(ge=-20, lt=0)]
     """The vote of a family from which on nobody is called a bot."""
     fresh: Probability
-    """What a late probe must have kept of its weight for the mission's rule to decide."""
+    """What a late probe must have kept of its weight for a host to be called a bot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,15 @@
 """Hypothesis strategies over everything that a verdict may stand on."""
 
+from ipaddress import IPv4Address
+
 from hypothesis import strategies as st
 
 from botprobe.model.facts import Facts
 from botprobe.model.mail import Trust
 from botprobe.model.outcome import NotMeasured
 from botprobe.model.results import (
+    DnsblAnswer,
+    DnsblResult,
     DnsResult,
     OsResult,
     PingResult,
@@ -13,6 +17,8 @@ from botprobe.model.results import (
     PtrName,
     Reply,
     SmtpResult,
+    WindowsAnswer,
+    WindowsResult,
 )
 from botprobe.model.target import Sighting, Target
 from tests.classify.builders import (
@@ -79,12 +85,45 @@ DNS_RESULTS = st.builds(
     ).map(tuple),
 )
 
+DNSBL_RESULTS = st.builds(
+    DnsblResult,
+    answers=st.lists(
+        st.builds(
+            DnsblAnswer,
+            zone=st.sampled_from(("zen.spamhaus.org", "bl.spamcop.net", "unheard.of.example")),
+            codes=st.lists(
+                st.sampled_from(("127.0.0.2", "127.0.0.4", "127.0.0.10", "127.255.255.254")).map(
+                    IPv4Address
+                ),
+                max_size=2,
+            ).map(tuple),
+            failed=st.sampled_from((None, "timed out")),
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+WINDOWS_RESULTS = st.builds(
+    WindowsResult,
+    answers=st.lists(
+        st.builds(
+            WindowsAnswer,
+            port=st.just(3389),
+            script=st.just("rdp-ntlm-info"),
+            version=st.sampled_from((None, "5.1.2600", "6.1.7601", "10.0.20348", "nonsense")),
+            product=st.sampled_from((None, "Windows Server 2016 Standard 14393", "Windows XP")),
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+
 FACTS = st.builds(
     Facts,
     ping=st.one_of(NOT_MEASURED, PINGS.map(measured)),
     os=st.one_of(NOT_MEASURED, OS_RESULTS.map(measured)),
     smtp=st.one_of(NOT_MEASURED, SMTP_RESULTS.map(measured)),
     dns=st.one_of(NOT_MEASURED, DNS_RESULTS.map(measured)),
+    dnsbl=st.one_of(NOT_MEASURED, DNSBL_RESULTS.map(measured)),
+    windows=st.one_of(NOT_MEASURED, WINDOWS_RESULTS.map(measured)),
 )
 TARGETS = st.builds(
     Target,

@@ -189,6 +189,14 @@ class TestLateProbe:
         assert late.probability < early.probability
         assert any("probed late" in item.because for item in late.evidence)
 
+    def test_nobody_is_called_a_bot_too_late(self) -> None:
+        """A look for the mail server two days later is a look at somebody else's."""
+        facts = Facts(os=system(SEVEN, SERVER), smtp=CLOSED, dns=DYNAMIC)
+        early, late = (verdict_on(facts, delivered("localhost"), lag) for lag in (5, 48 * HOUR))
+
+        assert early.label is Label.BOT
+        assert late.label is Label.SUSPECTED_BOT
+
     def test_leaves_a_lasting_address_alone(self) -> None:
         """A confirmed name that no provider made up stays where it is."""
         facts = Facts(os=system(XP), smtp=CLOSED, dns=named("www.firm.example"))

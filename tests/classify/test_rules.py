@@ -1,7 +1,7 @@
 """Tests of the rules: what each finds, and what it keeps silent about."""
 
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 
 import pytest
 
@@ -10,7 +10,13 @@ from botprobe.classify.subject import read_subject
 from botprobe.model.facts import Facts
 from botprobe.model.mail import Trust
 from botprobe.model.outcome import NotMeasured
-from botprobe.model.results import PortState
+from botprobe.model.results import (
+    DnsblAnswer,
+    DnsblResult,
+    PortState,
+    WindowsAnswer,
+    WindowsResult,
+)
 from botprobe.model.target import Target
 from tests.classify.builders import (
     ALIVE,
@@ -30,6 +36,7 @@ from tests.classify.builders import (
     TAKES_MAIL,
     XP,
     delivered,
+    measured,
     named,
     sealed,
     seen,
@@ -239,3 +246,48 @@ class TestReceipt:
         target = replace(delivered("[IPv6:2001:db8::9]"), address=ip_address("2001:db8::9"))
 
         assert found(target=target) == {"delivered", "helo-literal"}
+
+
+class TestReputation:
+    LISTED = measured(
+        DnsblResult(
+            answers=(
+                DnsblAnswer(
+                    zone="zen.spamhaus.org",
+                    codes=tuple(IPv4Address(f"127.0.0.{last}") for last in (2, 4, 10)),
+                ),
+            )
+        )
+    )
+
+    def test_each_listing_has_its_rule(self) -> None:
+        """One answer may list a host as several things."""
+        assert found(Facts(dnsbl=self.LISTED), delivered()) == {
+            "delivered",
+            "listed-as-exploited",
+            "listed-as-spam-source",
+            "listed-by-policy",
+        }
+
+    @pytest.mark.parametrize(
+        "target",
+        [NAMED_BY_OPERATOR, seen((Trust.CLAIMED, None)), delivered(auth="bob")],
+    )
+    def test_lines_are_listed_for_those_who_deliver(self, target: Target) -> None:
+        """A customer who hands mail to a relay, or logs in, may be on PBL and XBL."""
+        rules = found(Facts(dnsbl=self.LISTED), target)
+
+        assert "listed-as-spam-source" in rules
+        assert not rules & {"listed-as-exploited", "listed-by-policy"}
+
+
+class TestHidesAWindows:
+    def test_foreign_stack_before_a_windows_is_named(self) -> None:
+        """Two systems at one address are no single host."""
+        answer = WindowsAnswer(port=3389, script="rdp-ntlm-info", version="5.1.2600")
+        windows = measured(WindowsResult(answers=(answer,)))
+
+        assert found(Facts(os=system(LINUX), windows=windows)) == {
+            "other-system",
+            "hides-a-windows",
+        }

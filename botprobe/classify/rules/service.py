@@ -1,4 +1,4 @@
-"""What a host answers on port 25, unless it answers everywhere."""
+"""What a host answers on port 25, and whether its answers mean anything."""
 
 from botprobe.classify.mailfunction import MailGrade
 from botprobe.classify.rules.base import Rule
@@ -30,7 +30,7 @@ def port_filtered(subject: Subject) -> str | None:
 
 def no_greeting(subject: Subject) -> str | None:
     """A mail server greets; slow ones do within a minute."""
-    if subject.grade is not MailGrade.SILENT or subject.answers_everywhere:
+    if subject.grade is not MailGrade.SILENT:
         return None
     return "port 25 is open, and no SMTP greeting came"
 
@@ -44,21 +44,21 @@ def unsteady_port(subject: Subject) -> str | None:
 
 def greets(subject: Subject) -> str | None:
     """A mail server that does not like us is a mail server (554 may be our own reputation)."""
-    if subject.grade is not MailGrade.GREETS or subject.answers_everywhere:
+    if subject.grade is not MailGrade.GREETS:
         return None
     return "a mail server greets on port 25, though it refuses us"
 
 
 def speaks_smtp(subject: Subject) -> str | None:
     """It takes mail."""
-    if subject.grade is not MailGrade.SPEAKS or subject.answers_everywhere:
+    if subject.grade is not MailGrade.SPEAKS:
         return None
     return "a mail server answers on port 25"
 
 
 def serves_own_name(subject: Subject) -> str | None:
     """PTR, address record, greeting, EHLO and MX are five places that somebody keeps in order."""
-    if subject.grade is not MailGrade.OWN_NAME or subject.answers_everywhere:
+    if subject.grade is not MailGrade.OWN_NAME:
         return None
     return "a mail server answers on port 25; PTR, greeting, EHLO and MX agree on its name"
 

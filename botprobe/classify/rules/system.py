@@ -8,19 +8,19 @@ from botprobe.model.verdict import Family
 
 def client_windows(subject: Subject) -> str | None:
     """Bots live on the computers of people (Endo 2009)."""
-    return _if_role(subject, OsRole.CLIENT, "nmap takes it for a client Windows: {}")
+    return _if_role(subject, OsRole.CLIENT, "the system is a client Windows: {}")
 
 
 def ambiguous_windows(subject: Subject) -> str | None:
     """Of the mail that Windows sends most is spam, client or server."""
     if subject.os is not None and subject.os.family != "Windows":
         return None
-    return _if_role(subject, OsRole.AMBIGUOUS, "the stack is of a Windows, client or server: {}")
+    return _if_role(subject, OsRole.AMBIGUOUS, "the system is a Windows, client or server: {}")
 
 
 def server_windows(subject: Subject) -> str | None:
     """A server edition is bought to serve."""
-    return _if_role(subject, OsRole.SERVER, "nmap takes it for a server Windows: {}")
+    return _if_role(subject, OsRole.SERVER, "the system is a server Windows: {}")
 
 
 def other_system(subject: Subject) -> str | None:
@@ -34,7 +34,7 @@ def device(subject: Subject) -> str | None:
     """A printer or a camera has no business to deliver mail."""
     if subject.os is None or not subject.os.is_device or subject.os.is_gateway:
         return None
-    return _if_role(subject, OsRole.OTHER, "the stack is that of a device: {}")
+    return _if_role(subject, OsRole.OTHER, "the system is that of a device: {}")
 
 
 def gateway(subject: Subject) -> str | None:
@@ -46,14 +46,14 @@ def gateway(subject: Subject) -> str | None:
 
 def hides_a_windows(subject: Subject) -> str | None:
     """Two systems at one address: a router passes some ports on."""
-    if not subject.hides_a_windows or subject.answers_everywhere:
+    if not subject.hides_a_windows:
         return None
     return "a Windows answers behind the stack of another system"
 
 
 def _if_role(subject: Subject, role: OsRole, clause: str) -> str | None:
     reading = subject.os
-    if reading is None or reading.role is not role or subject.answers_everywhere:
+    if reading is None or reading.role is not role:
         return None
     return clause.format(_described(reading))
 
@@ -61,7 +61,8 @@ def _if_role(subject: Subject, role: OsRole, clause: str) -> str | None:
 def _described(reading: OsReading) -> str:
     more = len(reading.names) - 1
     others = f" and {more} more" if more else ""
-    return f"{quoted(reading.name or '')}{others}, {reading.accuracy} %"
+    source = "its own word" if reading.told_by_host else f"nmap, {reading.accuracy} %"
+    return f"{quoted(reading.name or '')}{others} ({source})"
 
 
 def _is_appliance(subject: Subject) -> bool:
