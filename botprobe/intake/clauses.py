@@ -19,6 +19,8 @@ _BRACKETED = r"\[[^\[\]()\"]*+\]"
 _TOKEN = re.compile(
     rf"""(?:[^\s()"\[\];]++|{_QUOTED}|{_BRACKETED})++|{_COMMENT}|[;()"\[\]]""", re.DOTALL
 )
+# The second reading of a field whose parentheses have no partners: in quotation marks they need none.
+_IN_QUOTES = re.compile(_TOKEN.pattern.replace(r"[^()\\]++", rf'[^()\\"]++|{_QUOTED}|"'), re.DOTALL)
 _STRAY = frozenset('()"[]')
 _MARKS = _STRAY | {";"}
 
@@ -65,6 +67,9 @@ def split_clauses(value: str) -> Clauses:
     """Take the value of a ``Received`` field apart; of a clause that occurs twice, the first."""
     body, date = _split_date(value)
     tokens = _TOKEN.findall(body)
+    if '"' in body and not _STRAY.isdisjoint(tokens):
+        again = _IN_QUOTES.findall(body)
+        tokens = again if _STRAY.isdisjoint(again) else tokens
     parts: dict[str, list[str]] = {}
     keyword, start, data = "", 0, -1
     for position, token in enumerate(tokens):

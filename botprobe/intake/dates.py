@@ -38,7 +38,7 @@ _TIME = (
     r"(?:\s*(?P<half>[AaPp])[Mm]\b)?"
 )
 _ZONE = (
-    r"(?:\s*(?P<sign>[+-])(?P<offset>[0-9]{4})(?![0-9])"
+    r"(?:\s*(?P<sign>[+-])(?P<offset>[0-9]{2}:?[0-9]{2})(?![0-9])"
     r"|\s+(?!for\b)(?P<zone>[A-Za-z]{1,5})(?![A-Za-z]))?"
 )
 _END = r"(?=\s*+(?:$|[(;:]|[A-Za-z]))"
@@ -51,7 +51,7 @@ _FORMS = tuple(
     re.compile(form)
     for form in (
         rf"{_WEEKDAY}{_DAY}[\s-]+{_MONTH}[\s-]+{_YEAR}\s+{_TIME}{_ZONE}{_END}",
-        rf"{_WEEKDAY}{_MONTH}\s+{_DAY},?\s+{_YEAR}\s+{_TIME}{_ZONE}{_END}",
+        rf"{_WEEKDAY}{_MONTH},?\s+{_DAY},?\s+{_YEAR}\s+{_TIME}{_ZONE}{_END}",
         rf"{_WEEKDAY}{_MONTH}\s+{_DAY}\s+{_TIME}\s+(?P<year>[0-9]{{4}})(?![0-9]){_ZONE}{_END}",
         rf"\s*(?P<month>[0-9]{{1,2}})([/-]){_DAY}\2(?P<year>[0-9]{{4}})\s+{_TIME}{_ZONE}{_END}",
         rf"\s*(?P<year>[0-9]{{4}})([/-])(?P<month>[0-9]{{1,2}})\2{_DAY}[T\s]+{_TIME}{_ZONE}{_END}",
@@ -147,7 +147,7 @@ def _stamp(match: re.Match[str]) -> Stamp:
 def _offset(sign: str | None, digits: str | None, zone: str | None) -> int | None:
     """Minutes east of UTC; None for a name that stands for no zone or for several."""
     if digits is not None:
-        minutes = int(digits[:2]) * 60 + int(digits[2:])
+        minutes = int(digits[:2]) * 60 + int(digits[-2:])
         return -minutes if sign == "-" else minutes
     return 0 if zone is None else _ZONES.get(zone.lower())
 

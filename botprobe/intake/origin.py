@@ -36,14 +36,16 @@ class Origin(NamedTuple):
 _BRACKET_FIRST = re.compile(
     r"\s*+\[\[?([^\[\]\s]{0,90})(?:\](?::[0-9]{1,5}\b)?|$)\s*+(.*)", re.DOTALL
 )
-# name [1.2.3.4], name[1.2.3.4], ident@name [1.2.3.4], ident@[1.2.3.4] (may be forged)
+# name [1.2.3.4], name[1.2.3.4], ident@name [1.2.3.4], ident@[1.2.3.4] (may be forged); an ident may
+# hold brackets of its own.
 _NAME_FIRST = re.compile(
-    r"\s*+(?!(?:helo|ident|port)=)([^\s\[\]\"]{1,1000})\s*+\[([^\[\]\s]{0,90})\](.*)",
+    r"\s*+(?!(?:helo|ident|port)=|account\s)(?:(\S{0,1000})@)?([^\s@\[\]\"]{0,1000})\s*+"
+    r"\[([^\[\]\s]{0,90})(?:\sport:[0-9]+)?\](?=[\s(:]|$)(.*)",
     re.DOTALL | re.IGNORECASE,
 )
 # 1.2.3.4, ident@1.2.3.4, 1.2.3.4:25, 1.2.3.4 with login; "1.2.3.4, HELO x" of smap
 _BARE = re.compile(
-    r"\s*+(?:(\S*)@)?((?:[Ii][Pp][Vv]6:)?[0-9A-Fa-f:.]{2,45})(?:%\S+)?(?:_trustedrelay)?"
+    r"\s*+/?(?:(\S*)@)?((?:[Ii][Pp][Vv]6:)?[0-9A-Fa-f:.]{2,45})(?:%\S+)?(?:_trustedrelay)?"
     r"(?:\s+with\s+(\S+)|,\s*(?:HELO|EHLO)\s+(\S*))?\s*+"
 )
 # ident@[1.2.3.4] of qmail-ldap and IronPort; the third group is that of _BARE
@@ -96,8 +98,8 @@ def read_origin(sender: list[str], writer: Writer, *, attached: bool, whole: boo
         words.insert(0, "")
     first = words[0] or None
     if attached and first is not None:
-        return _attached(words, comments[0])
-    if comments[0].partition(" ")[0] in _MARKERS:
+        return _attached(words, comments, writer)
+    if _is_marker(comments):
         return _with_marker(words, comments, writer)
     origin = _with_comment(first, comments[0], writer) or _other_comment(words, comments[0], writer)
     if origin.ip is None and _LOCAL.match(comments[0]) is not None:
@@ -116,16 +118,33 @@ def _without_comment(words: list[str], writer: Writer) -> Origin:
         return Origin(ip, words[0], rdns, True if rdns else None)
     if len(words) == 3 and writer is Writer.NOVELL:
         return Origin(_bracketed(words[2]), words[0], user=words[1])
+    if len(words) == 3 and words[1] == "-":
+        return Origin(parse_literal(words[2]), words[0])  # SMTPSVC 5.5
     return Origin(helo=words[0] if words else None, has_slot=False)
 
 
-def _attached(words: list[str], comment: str) -> Origin:
-    """``rdns(1.2.3.4, HELO x)`` and ``rdns(1.2.3.4), claiming to be "x"`` of smap."""
-    match = _BARE.fullmatch(comment)
-    if match is None:
-        return Origin(helo=words[0])
-    claim = words[-1].strip('"') if "claiming" in words else match[4]
-    return Origin(parse_literal(match[2]), claim or None, _name(words[0]), ident=match[1] or None)
+def _attached(words: list[str], comments: list[str], writer: Writer) -> Origin:
+    """``rdns(1.2.3.4, HELO x)`` and ``rdns(1.2.3.4), claiming to be "x"`` of smap, and others.
+
+    A HELO may hold parentheses too, but then the true comment follows: two are one too many.
+    """
+    first, comment = words[0], comments[0]
+    if len(comments) > 1:
+        return Origin(helo=first)
+    if comment.startswith("mailfrom:"):  # Alibaba's relays, which leave out the HELO
+        return Origin(parse_literal(first))
+    if (match := _BARE.fullmatch(comment)) is not None:
+        claim = words[-1].strip('"') if "claiming" in words else match[4]
+        return Origin(parse_literal(match[2]), claim or None, _name(first), ident=match[1] or None)
+    return _with_comment(first, comment, writer) or Origin(helo=first)
+
+
+def _is_marker(comments: list[str]) -> bool:
+    """Whether the first comment says the HELO; ``(helo [1.2.3.4])`` names a host called "helo"."""
+    marker, _, rest = comments[0].partition(" ")
+    if marker in _MARKERS or marker.upper() not in _MARKERS:
+        return marker in _MARKERS
+    return len(comments) > 1 and _BARE.fullmatch(comments[1]) is not None or rest[:1] != "["
 
 
 def _with_marker(words: list[str], comments: list[str], writer: Writer) -> Origin:
@@ -146,21 +165,20 @@ def _with_marker(words: list[str], comments: list[str], writer: Writer) -> Origi
 
 def _with_comment(first: str | None, comment: str, writer: Writer) -> Origin | None:
     """The forms whose first comment holds the address."""
-    if (match := _NAME_FIRST.match(comment)) is not None and match[1] not in _MARKERS:
+    if comment[:1] == "[" and "@" not in comment:
+        return _bracket_first(first, comment, writer)
+    if (match := _NAME_FIRST.match(comment)) is not None and (match[1] or match[2]):
         return _name_first(first, match, writer)
-    if (match := _BRACKET_FIRST.match(comment)) is not None:
-        return _bracket_first(first, match, writer)
     if (match := _BARE.fullmatch(comment)) is not None:
         return _bare(first, match, writer)
     if (match := _NAME_BARE_V6.fullmatch(comment)) is not None:
         return Origin(parse_literal(match[2]), first, _name(match[1]))
-    return None
+    return _bracket_first(first, comment, writer)
 
 
 def _name_first(first: str | None, match: re.Match[str], writer: Writer) -> Origin:
     """``(rdns [1.2.3.4] (may be forged))`` with an optional ``ident@`` before the name."""
-    name, literal, rest = match.groups()
-    ident, _, name = name.rpartition("@")
+    ident, name, literal, rest = match.groups()
     ip = parse_literal(literal)
     if first is None:
         return Origin(ip, name)
@@ -168,11 +186,16 @@ def _name_first(first: str | None, match: re.Match[str], writer: Writer) -> Orig
     verified = _verified(writer, rdns)
     if rdns and writer is Writer.SENDMAIL:
         verified = "may be forged" not in rest
-    return Origin(ip, first, rdns, verified, ident.removeprefix("IDENT:") or None)
+    return Origin(
+        ip, first, rdns, verified, ident.removeprefix("IDENT:") or None if ident else None
+    )
 
 
-def _bracket_first(first: str | None, match: re.Match[str], writer: Writer) -> Origin:
+def _bracket_first(first: str | None, comment: str, writer: Writer) -> Origin | None:
     """``([1.2.3.4]:25 helo=x ident=y)``, ``([1.2.3.4] verified)`` and ``([1.2.3.4])``."""
+    match = _BRACKET_FIRST.match(comment)
+    if match is None:
+        return None
     ip, rest = parse_literal(match[1]), match[2]
     if not rest and writer is not Writer.EXIM:
         return Origin(ip, first)

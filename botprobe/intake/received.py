@@ -87,7 +87,7 @@ def _unparseable(index: int, raw: str, reason: str) -> Hop:
 
 
 def _origin(clauses: Clauses, writer: Writer, raw: str) -> Origin | None:
-    """Read the sending host; None where the field has neither ``from`` nor ``by``."""
+    """Read the sending host; None where the field has no clause at all."""
     lead, sender = clauses.lead, clauses.sender
     if sender is not None and not lead:
         attached = bool(sender) and raw.startswith(f"{sender[0]}(", len("from "))
@@ -95,9 +95,8 @@ def _origin(clauses: Clauses, writer: Writer, raw: str) -> Origin | None:
     if lead and lead[0][:6].lower() == "(from ":
         inner = split_clauses(lead[0][1:-1]).sender  # (from x [1.2.3.4]) by gateway
         return read_origin(inner or [], writer, attached=False, whole=True)
-    if clauses.by is not None or (lead and lead[0][0] == "("):
-        return Origin(has_slot=False)
-    return None
+    spoken = clauses.by is not None or clauses.protocol or (lead and lead[0][0] == "(")
+    return Origin(has_slot=False) if spoken else None
 
 
 def _status(origin: Origin, clauses: Clauses, writer: Writer) -> HopStatus:
