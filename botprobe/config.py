@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -103,6 +103,41 @@ class LogTable(Table, frozen=True):
     directory: str | None = None
 
 
+class ReportTable(Table, frozen=True):
+    """Weekly reports."""
+
+    mmdb: str | None = None
+    """An MMDB file that tells the country of an address."""
+    cymru: bool = False
+    """Ask Team Cymru's DNS zones for the origin of the networks that a report lists."""
+
+
+class MailTable(Table, frozen=True):
+    """How reports are sent."""
+
+    sender: str | None = None
+    host: str = "localhost"
+    port: int = 25
+    security: Literal["none", "starttls", "tls"] = "none"
+    """``starttls`` and ``tls`` insist: without a verified certificate nothing is sent."""
+    ca_file: str | None = None
+    """Certificates to trust instead of the system's."""
+    username: str | None = None
+    password_file: str | None = None
+    """A file, so that the password stands neither here nor in the list of processes."""
+    timeout: float = 60
+
+
+class ExportTable(Table, frozen=True):
+    """Who signs abuse reports, and how long a published entry holds."""
+
+    organisation: str | None = None
+    contact: str | None = None
+    """Mail address that answers questions about a report."""
+    days: float = 14
+    """After so many days without a new look an entry is published no more."""
+
+
 class Settings(Table, frozen=True):
     """All settings, each table with its defaults."""
 
@@ -115,6 +150,9 @@ class Settings(Table, frozen=True):
     verdict: VerdictTable = VerdictTable()
     store: StoreTable = StoreTable()
     log: LogTable = LogTable()
+    report: ReportTable = ReportTable()
+    mail: MailTable = MailTable()
+    export: ExportTable = ExportTable()
 
 
 def load_settings(

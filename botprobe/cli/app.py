@@ -11,6 +11,7 @@ from botprobe.cli.exitcodes import ExitCode
 from botprobe.cli.headers import headers
 from botprobe.cli.host import host
 from botprobe.cli.probe import probe
+from botprobe.cli.report import report
 from botprobe.cli.scan import scan
 from botprobe.errors import BotprobeError, ConfigError, RefusedByScope
 from botprobe.model.text import visible
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (scan, headers, probe, host, doctor):
+for command in (scan, headers, probe, host, report, doctor):
     app.command()(command)
 
 

@@ -1,17 +1,22 @@
 """``botprobe report``: what the trap saw in a week, and what changed."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from botprobe.cli.options import AsJson, ConfigFile, StorePath, settings_from
 from botprobe.cli.render import print_json, stdout_console
-from botprobe.config import Settings
+from botprobe.config import Settings, addresses
 from botprobe.model.weekly import Period
 from botprobe.report.document import report_csv, report_document
+from botprobe.report.files import write_whole
+from botprobe.report.html import report_page
 from botprobe.report.periods import chosen_periods
+from botprobe.report.places import country_lookup, resolver_for, with_origins
 from botprobe.report.terminal import report_screen
 from botprobe.report.weekly import WeeklyReport, weekly_report
 from botprobe.wiring import open_store
@@ -24,6 +29,10 @@ Compare = Annotated[str | None, typer.Option(help="What to compare with.", metav
 Since = Annotated[str | None, typer.Option(help="First week, or a date in it.", metavar="WEEK")]
 Until = Annotated[str | None, typer.Option(help="Last week, or a date in it.", metavar="WEEK")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="One CSV table on standard output.")]
+HtmlFile = Annotated[
+    Path | None,
+    typer.Option("--html", help="Write a page that needs nothing else.", metavar="FILE"),
+]
 
 
 def report(
@@ -33,6 +42,7 @@ def report(
     until: Until = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
+    html: HtmlFile = None,
     config: ConfigFile = None,
     store: StorePath = None,
 ) -> None:
@@ -41,17 +51,26 @@ def report(
     made = datetime.now(UTC)
     periods = chosen_periods(made, week=week, compare=compare, since=since, until=until)
     found = asyncio.run(_report(settings, *periods, made))
+    if html is not None:
+        write_whole(html, report_page(found))
     if as_json:
         print_json(report_document(found))
     elif as_csv:
         print(report_csv(found), end="")
-    else:
+    elif html is None:
         stdout_console().print(report_screen(found))
 
 
 async def _report(
     settings: Settings, period: Period, compared: Period, made: datetime
 ) -> WeeklyReport:
-    trend = min(max(period.weeks, TREND_WEEKS), MAX_TREND_WEEKS)
+    locate = country_lookup(Path(settings.report.mmdb)) if settings.report.mmdb else None
+    weeks = min(max(period.weeks, TREND_WEEKS), MAX_TREND_WEEKS)
     async with open_store(settings) as store:
-        return weekly_report(await store.tallies(period, compared, trend_weeks=trend), made)
+        tallies = await store.tallies(period, compared, trend_weeks=weeks, locate=locate)
+    if settings.report.cymru:
+        nameservers = addresses(settings.dns.nameservers, "dns.nameservers")
+        resolver = resolver_for(nameservers, settings.dns.timeout)
+        networks = await with_origins(tallies.networks, resolver)
+        tallies = replace(tallies, networks=networks)
+    return weekly_report(tallies, made)

@@ -154,6 +154,8 @@ class PlaceCount:
     bots: int
     delivered: int
     """Mails that its hosts handed to us."""
+    origin: str = ""
+    """Autonomous system and country of a network, where they were asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

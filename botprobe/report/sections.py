@@ -278,7 +278,7 @@ def _places(key: str, title: str, places: Sequence[PlaceCount], note: str) -> Se
         rows=tuple(
             Row(
                 (
-                    visible(place.name),
+                    visible(" ".join(filter(None, (place.name, place.origin)))),
                     f"{place.hosts:,}",
                     f"{place.bots:,}",
                     f"{place.delivered:,}",
