@@ -28,7 +28,7 @@ from botprobe.probes.smtp import SmtpProbe
 from botprobe.scope.addresses import Scope
 from botprobe.scope.budget import Budget, Limits
 from botprobe.scope.optout import read_optout
-from botprobe.service import Batch
+from botprobe.service.batch import Batch
 from botprobe.store.sqlite import SqliteStore
 
 

@@ -12,7 +12,7 @@ from botprobe.model.mail import Mail
 from botprobe.model.results import PingResult
 from botprobe.model.target import Target
 from botprobe.pipeline import Candidate, Pipeline
-from botprobe.service import Batch
+from botprobe.service.batch import Batch
 from tests.cases import HOST, NOON, bot_case
 from tests.fakes import FakeStore, silent_probes
 from tests.test_pipeline import pipeline_with

@@ -1,4 +1,4 @@
-"""Loops that run for long: work through many targets, and let no single one stop the rest."""
+"""Work through many targets at once, and let no single one stop the rest."""
 
 import asyncio
 import logging

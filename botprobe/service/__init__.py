@@ -1,0 +1,1 @@
+"""Loops that run for long: a batch of hosts, a watch over mailboxes."""
