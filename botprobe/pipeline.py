@@ -26,7 +26,9 @@ Judge = Callable[[Facts, Target, float | None], Verdict]
 # The trust of hops that each choice of `scope.hops` probes, most trusted first.
 HOPS_CHOICES: dict[str, tuple[Trust, ...]] = {
     "boundary": (Trust.BOUNDARY,),
-    "all": (Trust.BOUNDARY, Trust.CLAIMED, Trust.SYNTHETIC),
+    # Anybody can write X-Originating-IP: it is asked only where it is the boundary itself, that
+    # is, where a trusted host added it.
+    "all": (Trust.BOUNDARY, Trust.CLAIMED),
     "all,forged": (Trust.BOUNDARY, Trust.CLAIMED, Trust.SYNTHETIC, Trust.FORGED),
 }
 
@@ -93,20 +95,27 @@ def _ranked(
 ) -> Iterator[tuple[IpAddress, Hop, str | None]]:
     """Yield the outside hops of a mail, most trusted first, each with why it is not probed."""
     order = HOPS_CHOICES["all,forged"]
-    outside = [hop for hop in mail.hops if hop.ip is not None and hop.trust in order]
-    outside.sort(key=lambda hop: order.index(hop.trust or Trust.FORGED))
+    outside = [
+        (hop.ip, hop, trust)
+        for hop in mail.hops
+        if hop.ip is not None and (trust := _trust(mail, hop)) in order
+    ]
+    outside.sort(key=lambda item: order.index(item[2]))
     taken: set[IpAddress] = set()
-    for hop in outside:
-        if hop.ip is None:
-            continue
-        address, refused = unmapped(hop.ip), None
-        if hop.trust not in asked:
-            refused = f"the hop is {hop.trust}"
+    for ip, hop, trust in outside:
+        address, refused = unmapped(ip), None
+        if trust not in asked:
+            refused = f"the hop is {trust}"
         elif address not in taken and len(taken) >= max_per_mail:
             refused = f"the mail already caused {max_per_mail} probes"
         else:
             taken.add(address)
         yield address, hop, refused
+
+
+def _trust(mail: Mail, hop: Hop) -> Trust:
+    """Return the trust of a hop; one without is nobody's, and so treated as our own."""
+    return Trust.BOUNDARY if hop.index == mail.boundary.hop else hop.trust or Trust.OWN
 
 
 def _sighting(mail: Mail, hop: Hop) -> Sighting:
@@ -116,7 +125,7 @@ def _sighting(mail: Mail, hop: Hop) -> Sighting:
         sender=mail.sender,
         recipients=mail.recipients,
         hop=hop.index,
-        trust=hop.trust or Trust.CLAIMED,
+        trust=_trust(mail, hop),
         helo=hop.helo,
         at=hop.at,
         delivered_at=mail.delivered_at,

@@ -30,7 +30,10 @@ def mail_with(*hops: tuple[Trust | None, str | None], file: str = "new/1.mail") 
     return Mail(
         file=file,
         delivered_at=NOON,
-        boundary=Boundary(basis=BoundaryBasis.CONFIG, hop=0),
+        boundary=Boundary(
+            basis=BoundaryBasis.CONFIG,
+            hop=next((n for n, (trust, _) in enumerate(hops) if trust is Trust.BOUNDARY), None),
+        ),
         hops=tuple(
             Hop(
                 index=index,
@@ -87,7 +90,7 @@ class TestCandidates:
         ("choice", "probed"),
         [
             ("boundary", {"198.18.10.1"}),
-            ("all", {"198.18.10.1", "198.18.10.2", "198.18.10.4"}),
+            ("all", {"198.18.10.1", "198.18.10.2"}),
             ("all,forged", {"198.18.10.1", "198.18.10.2", "198.18.10.3", "198.18.10.4"}),
         ],
     )
@@ -104,6 +107,21 @@ class TestCandidates:
 
         assert len(found) == 4
         assert {str(item.target) for item in found if item.refused is None} == probed
+
+    def test_an_originating_field_is_asked_only_where_it_is_the_boundary(self) -> None:
+        """Anybody can write X-Originating-IP, and so have an innocent host called a bot."""
+        written_by_anybody = mail_with(
+            (Trust.BOUNDARY, "198.18.10.1"), (Trust.SYNTHETIC, str(HOST))
+        )
+        webmail = replace(
+            mail_with((Trust.OWN, "198.18.0.5"), (Trust.SYNTHETIC, str(HOST))),
+            boundary=Boundary(basis=BoundaryBasis.CONFIG, hop=1),
+        )
+
+        assert candidates([written_by_anybody], "all", 4)[1].refused == "the hop is synthetic"
+        (asked,) = candidates([webmail], "all", 4)
+        assert asked.refused is None
+        assert asked.target.sightings[0].trust is Trust.BOUNDARY
 
     def test_one_mail_causes_few_probes_and_its_boundary_is_one_of_them(self) -> None:
         """A header stuffed with a hundred victims does not make us probe them."""
