@@ -26,7 +26,7 @@ SCANNER, GATEWAY = "198.18.0.1", "198.18.0.2"
 SCANNER_6, GATEWAY_6 = "2001:db8::1", "2001:db8::2"
 
 _SCANNER_MAC = bytes.fromhex("020000000001")
-_STAND_IN = "Linux 5.0 - 5.4"
+_STAND_IN = ("Linux 5.0", "Linux 4.4")
 _PROTOCOLS = {
     packets.TCP: "tcp",
     packets.UDP: "udp",
@@ -114,7 +114,7 @@ def _start_servers(population: Population, options: Options, directory: Path) ->
 def _played(host: Host) -> Host:
     if host.real is None:
         return host
-    return replace(host, real=None, persona=(_STAND_IN,), ping=True, open=host.open | {25})
+    return replace(host, real=None, persona=_STAND_IN, ping=True, open=host.open | {25})
 
 
 def _configure_link() -> None:

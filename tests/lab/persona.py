@@ -96,15 +96,14 @@ def _open_port_answers(entry: OsEntry, ids: IpIds) -> dict[str, TcpAnswer]:
     if first is None:
         return {}
     windows, options = entry.test("WIN") or {}, entry.test("OPS") or {}
+    flags = _flags(first.get("F", "AS"))
     answers = {}
-    for index in range(6):
-        test = {
-            **first,
-            "W": windows.get(f"W{index + 1}", "0"),
-            "O": options.get(f"O{index + 1}", options.get("O1", "")),
-        }
-        flags = _flags(first.get("F", "AS"))
-        answers[f"P{index + 1}"] = _tcp_answer(test, ids.open[index], flags)
+    for index in range(1, 7):
+        window, option = windows.get(f"W{index}", "0"), options.get(f"O{index}")
+        if option == "" and window == "0" != windows.get("W1"):
+            continue  # so the entry says that this probe got no answer
+        test = {**first, "W": window, "O": option or ""}
+        answers[f"P{index}"] = _tcp_answer(test, ids.open[index - 1], flags)
     if ecn := entry.test("ECN"):
         congestion = _CONGESTION.get(osdb.first_choice(ecn.get("CC", "N")), 0)
         answers["ECN"] = _tcp_answer(

@@ -26,6 +26,11 @@ _DIP = tuple(-x for x in _PEAK)
 _STEADY = (0.0,) * 5
 _LARGEST_STEP = 0x7FFFFFFF
 
+_MOST_COUNTED = 40  # above this many units in a step, rounding no longer matters
+
+_SMALL_UNIT = 9
+"""Up to here nmap leaves the divisor in the deviation; it takes a larger one out."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IsnPlan:
@@ -58,18 +63,19 @@ def plan_isn(sp: str | None, gcd: str | None, isr: str | None) -> IsnPlan:
     units = osdb.intervals(gcd or "1", largest=_LARGEST_STEP)
     speeds = osdb.intervals(isr or "108", largest=0x118)
     spreads = osdb.intervals(sp or "104", largest=0x118)
-    unit = 1 if not units or any(1 in allowed for allowed in units) else units[0].start
-    if not unit or not speeds or not spreads:
+    if not units or not speeds or not spreads:
         return IsnPlan()
-    speed = _middle(speeds)
-    # nmap leaves a divisor up to 9 in the deviation, and takes a larger one out.
-    scale = unit if unit > 9 else 1
+    # Systems with a large divisor count connections, not time: their steps are exact.
+    for unit in (allowed.start for allowed in units if allowed.start > _SMALL_UNIT):
+        if counts := _few_steps(speeds, spreads, unit):
+            return IsnPlan(unit=unit, counts=counts)
+    unit = 1 if any(1 in allowed for allowed in units) else units[0].start
+    scale = unit if unit > _SMALL_UNIT else 1
     steady = any(0 in allowed for allowed in spreads)
     return IsnPlan(
-        rate=2 ** (speed / 8),
+        rate=2 ** (_middle(speeds) / 8),
         deviation=0 if steady else 2 ** (_middle(spreads) / 8) * scale,
         unit=unit,
-        counts=_few_steps(speeds, spreads, unit) if unit > 9 else (),
     )
 
 
@@ -79,19 +85,36 @@ def _middle(allowed: Sequence[range]) -> int:
 
 
 def _few_steps(speeds: Sequence[range], spreads: Sequence[range], unit: int) -> tuple[int, ...]:
-    """Search five steps of a few units each that measure as wanted."""
-    for low, more, times in itertools.product(range(40), range(1, 4), range(5)):
+    """Search five steps of a few units each that measure as wanted, close to the middle."""
+    best: tuple[int, ...] = ()
+    best_distance = math.inf
+    fewest, most = (
+        2 ** ((speed + slack) / 8) * _INTERVAL / unit
+        for speed, slack in ((speeds[0].start, -0.5), (speeds[-1].stop - 1, 0.5))
+    )
+    lows = range(max(0, int(fewest) - 3), min(_MOST_COUNTED, int(most) + 1))
+    for low, more, times in itertools.product(lows, range(1, 4), range(5)):
         counts = tuple(low + more if index < times else low for index in range(5))
-        rates = [count * unit / _INTERVAL for count in counts]
-        mean = statistics.fmean(rates)
-        if not mean or math.gcd(*counts) != 1:
+        if math.gcd(*counts) != 1:
             continue
-        deviation = statistics.stdev(rates) / unit
-        speed = round(math.log2(mean) * 8)
-        spread = round(math.log2(deviation) * 8) if deviation > 1 else 0
-        if any(speed in one for one in speeds) and any(spread in one for one in spreads):
-            return counts
-    return ()
+        speed, spread = _measured(counts, unit)
+        if _holds(speeds, speed) and _holds(spreads, spread):
+            distance = abs(speed - _middle(speeds)) + abs(spread - _middle(spreads))
+            if distance < best_distance:
+                best, best_distance = counts, distance
+    return best
+
+
+def _measured(counts: Sequence[int], unit: int) -> tuple[float, float]:
+    """Return ISR and SP of steps, before nmap rounds them."""
+    rates = [count / _INTERVAL for count in counts]
+    deviation = statistics.stdev(rates)
+    speed = math.log2(statistics.fmean(rates) * unit) * 8
+    return speed, math.log2(deviation) * 8 if deviation > 1 else 0.0
+
+
+def _holds(allowed: Sequence[range], value: float) -> bool:
+    return any(round(value) in one for one in allowed)
 
 
 class IsnSource:
