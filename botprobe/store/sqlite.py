@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Seque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
@@ -21,12 +22,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from botprobe.contract.case import case_document, case_from_document
 from botprobe.errors import StoreError
+from botprobe.model.finding import Finding
 from botprobe.model.mail import IpAddress, Mail
 from botprobe.model.target import Sighting
-from botprobe.model.verdict import Case
+from botprobe.model.verdict import Case, Label
 from botprobe.model.weekly import Period, Tallies
 from botprobe.model.work import Arrival, Claim, HostHistory, Rank
 from botprobe.store import hosts
+from botprobe.store.findings import boundary_mail, finding_page
 from botprobe.store.groupcommit import GroupCommit
 from botprobe.store.mails import insert_mails, known_keys, take_mails
 from botprobe.store.reporting import Locate, tallies
@@ -173,6 +176,22 @@ class SqliteStore(AbstractAsyncContextManager["SqliteStore"]):
     async def sightings(self, address: IpAddress, most: int) -> Sequence[Sighting]:
         """Return the newest mails that named an address, newest first."""
         return await self._read(lambda connection: sightings_of(connection, str(address), most))
+
+    async def findings(
+        self, labels: Collection[Label], now: datetime, holds: timedelta
+    ) -> AsyncIterator[Finding]:
+        """Yield the latest case of each host with one of the labels, by address."""
+        since = now - holds
+        after: str | None = ""
+        while after is not None:
+            read = partial(finding_page, after=after, labels=labels, since=since, holds=holds)
+            page, after = await self._read(read)
+            for finding in page:
+                yield finding
+
+    async def boundary_mail(self, address: IpAddress) -> dict[str, Any] | None:
+        """Return the document of the newest mail that a host handed to us."""
+        return await self._read(lambda connection: boundary_mail(connection, address))
 
     @asynccontextmanager
     async def _translated(self) -> AsyncIterator[None]:
