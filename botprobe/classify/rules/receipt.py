@@ -104,7 +104,12 @@ def _confirmed(subject: Subject) -> set[str]:
 
 
 def _helos(subject: Subject) -> list[tuple[Sighting, str]]:
-    return [(sighting, sighting.helo) for sighting in subject.deliveries if sighting.helo]
+    """The HELOs that count: a mail program says what it likes where its user has logged in."""
+    return [
+        (sighting, sighting.helo)
+        for sighting in subject.deliveries
+        if sighting.helo and sighting.auth is None
+    ]
 
 
 def _any_helo(subject: Subject, form: HeloForm) -> str | None:
@@ -113,8 +118,7 @@ def _any_helo(subject: Subject, form: HeloForm) -> str | None:
 
 
 def _if_helo(subject: Subject, form: HeloForm, clause: str) -> str | None:
-    # A mail program says what it likes to the server where its user logged in.
-    helo = None if subject.authenticated else _any_helo(subject, form)
+    helo = _any_helo(subject, form)
     return None if helo is None else clause.format(quoted(helo))
 
 
