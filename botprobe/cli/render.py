@@ -5,7 +5,9 @@ Text from outside becomes ``rich.text.Text`` after ``visible``, never console ma
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -16,9 +18,11 @@ from rich.text import Text
 from botprobe.cli.hoptable import mail_way
 from botprobe.contract.case import case_document
 from botprobe.contract.wording import dns_line, os_line, ping_line, ports_line, run_line, smtp_line
+from botprobe.model.facts import NOT_ASKED
 from botprobe.model.mail import Mail
+from botprobe.model.outcome import NotMeasured
 from botprobe.model.text import visible
-from botprobe.model.verdict import Case, Evidence, Verdict
+from botprobe.model.verdict import Case, Evidence, Label, Verdict
 
 LABEL_STYLES = {
     "bot": "bold red",
@@ -34,6 +38,8 @@ LABEL_STYLES = {
 
 # Without --explain only the reasons that carry the verdict are shown.
 BRIEF_EVIDENCE = 3
+# Reasons differ by host where they quote an error; a screen needs the frequent ones.
+MOST_REASONS = 8
 
 
 def print_json(document: Any) -> None:
@@ -95,16 +101,31 @@ def case_panel(case: Case, *, explain: bool) -> RenderableType:
 
 
 def summary(cases: Sequence[Case]) -> RenderableType:
-    """Count the labels in one line."""
-    counts = dict.fromkeys(LABEL_STYLES, 0)
-    for case in cases:
-        counts[case.verdict.label] += 1
+    """Count the labels in one line, and below it what could not be measured and why."""
+    counts = Counter(case.verdict.label for case in cases)
     parts = [
-        Text(f"{count} {label}", style=LABEL_STYLES[label])
-        for label, count in counts.items()
-        if count
+        Text(f"{counts[Label(label)]} {label}", style=style)
+        for label, style in LABEL_STYLES.items()
+        if counts[Label(label)]
     ]
-    return Text(f"{len(cases)} hosts: ") + Text(", ").join(parts)
+    line = Text(f"{len(cases)} hosts: ") + Text(", ").join(parts)
+    return Group(line, *(Text(text, style="yellow") for text in unmeasured(cases)))
+
+
+def unmeasured(cases: Sequence[Case]) -> list[str]:
+    """Say for each probe that could not measure: on how many of the probed hosts, and why."""
+    probed = [case for case in cases if case.refused is None]
+    reasons = Counter(
+        (field.name, outcome.reason)
+        for case in probed
+        for field in fields(case.facts)
+        if isinstance(outcome := getattr(case.facts, field.name), NotMeasured)
+        and outcome != NOT_ASKED
+    )
+    return [
+        f"not measured: {probe} of {count} of {len(probed)} hosts: {visible(reason)}"
+        for (probe, reason), count in reasons.most_common(MOST_REASONS)
+    ]
 
 
 def _facts(case: Case) -> RenderableType:
