@@ -63,6 +63,22 @@ class Budget:
         last = self._last.get(unmapped(address))
         return last if last is not None and now - last < self.limits.cooldown else None
 
+    def left(self, now: datetime) -> int:
+        """Return how many investigations the hour and the day still allow."""
+        hour = self.limits.per_hour - _since(self._all, now - _HOUR)
+        day = self.limits.per_day - _since(self._all, now - _DAY)
+        return max(0, min(hour, day))
+
+    def forget(self, now: datetime) -> None:
+        """Drop what no cap looks at any longer, so that a year of work needs no more memory."""
+        oldest = now - max(_DAY, self.limits.cooldown)
+        self._last = {ip: moment for ip, moment in self._last.items() if moment >= oldest}
+        del self._all[: bisect_left(self._all, oldest)]
+        for network, moments in list(self._networks.items()):
+            del moments[: bisect_left(moments, oldest)]
+            if not moments:
+                del self._networks[network]
+
     def _spent(self, address: IpAddress, now: datetime) -> str | None:
         network = surrounding(address)
         if _since(self._networks[network], now - _DAY) >= self.limits.per_network_per_day:

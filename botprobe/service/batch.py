@@ -56,11 +56,8 @@ class Batch:
             return case
 
     async def _keep(self, case: Case) -> None:
-        kept = case
-        if case.refused is not None:  # what an earlier case found is in the store already
-            kept = replace(case, facts=Facts(), verdict=not_probed(case.refused))
         try:
-            await self.pipeline.store.add_case(kept)
+            await self.pipeline.store.add_case(kept_form(case))
         except BotprobeError as error:
             self.trouble(f"{case.target}: not stored: {error}")
         if case.refused is not None:
@@ -69,3 +66,10 @@ class Batch:
             await asyncio.to_thread(self.hostlog.write, case)
         except BotprobeError as error:
             self.trouble(f"{case.target}: {error}")
+
+
+def kept_form(case: Case) -> Case:
+    """Return a case as it is stored: what an earlier one found is in the store already."""
+    if case.refused is None:
+        return case
+    return replace(case, facts=Facts(), verdict=not_probed(case.refused))

@@ -1,0 +1,208 @@
+"""The watch: takes mails, asks hosts, and minds what the operator says, for a year.
+
+A reader and a worker do the work; this module starts them, replaces them when settings change,
+halts them while the stop file is there, and ends them within a bound.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum, auto
+from pathlib import Path
+from typing import Protocol
+
+from botprobe.errors import BotprobeError, StoreError
+from botprobe.scope.addresses import Scope
+from botprobe.scope.budget import Budget
+from botprobe.service.audience import Audience, Status
+from botprobe.service.reader import Reader
+from botprobe.service.systemd import Supervisor
+from botprobe.service.worker import Worker
+from botprobe.service.workers import Workers
+from botprobe.store.base import HostTable
+
+# Seconds between two looks at the stop file; it is to halt all probing within a second.
+TICK = 0.25
+# Seconds between two looks at the opt-out file.
+OPTOUT_LOOK = 1.0
+STATUS = 1.0
+FORGET = 3600.0
+
+
+class Command(Enum):
+    """What a signal asks for."""
+
+    STOP = auto()
+    RELOAD = auto()
+
+
+class Parts(Protocol):
+    """What a watch is made of; wiring makes each from the current settings."""
+
+    stop_file: Path | None
+    drain_seconds: float
+    scope: Scope
+    budget: Budget
+    store: HostTable
+    problem: str | None
+    """Why nobody may be probed, None if all is well."""
+
+    def reader(self) -> Reader:
+        """Make a reader of the mailboxes."""
+        ...
+
+    def worker(self) -> AbstractAsyncContextManager[Worker]:
+        """Make a worker, with processes that end with it."""
+        ...
+
+    def reload(self) -> None:
+        """Read settings and opt-out file again.
+
+        Raises:
+            BotprobeError: a setting is wrong, and the former ones stay.
+        """
+        ...
+
+    def optout_changed(self) -> bool:
+        """Say whether the opt-out file is another than the one that was read."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """Runs until it is told to stop."""
+
+    parts: Parts
+    audience: Audience
+    supervisor: Supervisor
+    commands: asyncio.Queue[Command] = field(default_factory=asyncio.Queue)
+    _next_look: float = 0.0
+
+    async def run(self) -> None:
+        """Watch until a signal or a command ends it.
+
+        Raises:
+            BotprobeError: a mailbox cannot be read, or a setting is wrong.
+        """
+        try:
+            with _signals(self.commands):
+                await self._run()
+        except ExceptionGroup as group:
+            known, _ = group.split(BotprobeError)
+            while known is not None and isinstance(known.exceptions[0], ExceptionGroup):
+                known = known.exceptions[0]
+            if known is None:
+                raise
+            raise known.exceptions[0] from group
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            workers = Workers(group, self.parts.worker)
+            reading = group.create_task(self.parts.reader().run())
+            reporting = group.create_task(self._report(workers))
+            self.supervisor.ready()
+            while (command := await self._next(workers)) is not Command.STOP:
+                if command is Command.RELOAD and self._reload(workers):
+                    reading.cancel()
+                    reading = group.create_task(self.parts.reader().run())
+            reading.cancel()
+            self.supervisor.stopping()
+            await self._drain(workers)
+            reporting.cancel()
+
+    async def _next(self, workers: Workers) -> Command | None:
+        """Mind halts, the opt-out file and the watchdog; return what is asked for, if anything."""
+        self.supervisor.alive()
+        if self._halted() is not None:
+            await workers.abort()
+        elif workers.current is None:
+            workers.start()
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + OPTOUT_LOOK
+            if self.parts.optout_changed():
+                return Command.RELOAD
+        try:
+            async with asyncio.timeout(TICK):
+                return await self.commands.get()
+        except TimeoutError:
+            return None
+
+    def _halted(self) -> str | None:
+        stop = self.parts.stop_file
+        if stop is not None and stop.exists():
+            return f"stop file {stop}"
+        return self.parts.problem
+
+    def _reload(self, workers: Workers) -> bool:
+        """Read the settings again; former workers finish with the former ones."""
+        self.supervisor.reloading()
+        try:
+            self.parts.reload()
+        except BotprobeError as error:
+            self.audience.trouble(f"settings are as before: {error}")
+            return False
+        finally:
+            self.supervisor.ready()
+        workers.close(self.parts.scope)
+        return True
+
+    async def _drain(self, workers: Workers) -> None:
+        """Let hosts that are being asked come to their end; a second signal ends it at once."""
+        workers.close()
+        deadline = time.monotonic() + self.parts.drain_seconds
+        while time.monotonic() < deadline and self.commands.empty():
+            self.supervisor.alive()
+            if await workers.wait(TICK):
+                return
+        await workers.abort()
+
+    async def _report(self, workers: Workers) -> None:
+        """Tell how the watch stands; forget now and then what no cap looks at."""
+        forget_at = time.monotonic() + FORGET
+        while True:
+            try:
+                waiting = await self.parts.store.waiting()
+            except StoreError:
+                waiting = None
+            now = datetime.now(UTC)
+            status = Status(
+                waiting=waiting,
+                under_way=workers.under_way,
+                budget_left=self.parts.budget.left(now),
+                halted=self._halted(),
+            )
+            self.audience.status(status)
+            self.supervisor.status(_one_line(status))
+            if time.monotonic() > forget_at:
+                self.parts.budget.forget(now)
+                forget_at += FORGET
+            await asyncio.sleep(STATUS)
+
+
+def _one_line(status: Status) -> str:
+    waiting = "store does not answer" if status.waiting is None else f"{status.waiting} waiting"
+    line = f"{waiting}, {status.under_way} under way, budget {status.budget_left}"
+    return line if status.halted is None else f"halted ({status.halted}): {line}"
+
+
+@contextmanager
+def _signals(commands: asyncio.Queue[Command]) -> Iterator[None]:
+    """Turn SIGTERM, SIGINT and SIGHUP into commands."""
+    loop = asyncio.get_running_loop()
+    meanings = {
+        signal.SIGTERM: Command.STOP,
+        signal.SIGINT: Command.STOP,
+        signal.SIGHUP: Command.RELOAD,
+    }
+    for number, command in meanings.items():
+        loop.add_signal_handler(number, commands.put_nowait, command)
+    try:
+        yield
+    finally:
+        for number in meanings:
+            loop.remove_signal_handler(number)

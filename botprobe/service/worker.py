@@ -1,0 +1,178 @@
+"""From due hosts to verdicts: many at the same time, each kept once."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TypeVar
+
+from botprobe.classify.classifier import not_probed
+from botprobe.errors import BotprobeError, StoreError
+from botprobe.hostlog import HostLog
+from botprobe.model.facts import Facts
+from botprobe.model.mail import IpAddress
+from botprobe.model.verdict import Case
+from botprobe.model.work import Claim, Rank
+from botprobe.pipeline import Candidate, Pipeline
+from botprobe.queue.base import Bell
+from botprobe.scope.addresses import Scope
+from botprobe.service.again import next_look
+from botprobe.service.audience import Audience
+from botprobe.service.batch import kept_form
+from botprobe.service.patience import RETRY, patiently
+from botprobe.store.base import HostTable
+
+# Longer than the longest investigation: three stages that wait minutes each.
+LEASE = timedelta(minutes=15)
+# Claims that may end without a case before a host is given up: it may be what makes us crash.
+MAX_TRIES = 20
+# Seconds until a host whose case could not be made is tried again, doubled with each try.
+FIRST_PAUSE = 60.0
+LONGEST_PAUSE = 3600.0
+# Tries to write a host log, RETRY seconds apart; the case is in the store in any case.
+LOG_TRIES = 90
+# Of the places, the share that only fresh boundary hops may take: tarpits hold the others.
+RESERVE = 0.25
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Worker:
+    """Claims hosts that are due, investigates them, and keeps what came of it."""
+
+    pipeline: Pipeline
+    store: HostTable
+    hostlog: HostLog
+    bell: Bell
+    audience: Audience
+    owner: str
+    concurrency: int
+    again: tuple[timedelta, ...] = ()
+    """When to look at a host again, counted from the first look."""
+    _under_way: dict[IpAddress, tuple[Claim, asyncio.Task[None]]] = field(default_factory=dict)
+    _closing: bool = False
+    _more_wait: bool = False
+
+    @property
+    def under_way(self) -> int:
+        """How many hosts are being investigated."""
+        return len(self._under_way)
+
+    def close(self) -> None:
+        """Claim nobody any more; ``run`` returns when those under way are done."""
+        self._closing = True
+        self.bell.ring()
+
+    def drop(self, scope: Scope) -> None:
+        """Stop investigating whom a newer scope refuses."""
+        for address, (_, task) in self._under_way.items():
+            if scope.refusal(address) is not None:
+                task.cancel()
+
+    async def run(self) -> None:
+        """Work until closed; when cancelled, give all claims back."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                while not self._closing:
+                    await self._fill(group)
+                    await self.bell.wait(1)
+        finally:
+            for claim, _ in list(self._under_way.values()):
+                await self._give_back(claim)
+
+    async def _fill(self, group: asyncio.TaskGroup) -> None:
+        """Claim as many hosts as there are places and budget."""
+        budget = self.pipeline.budget.left(self.pipeline.now())
+        free = min(self.concurrency - self.under_way, budget)
+        others = min(free, self.concurrency - int(self.concurrency * RESERVE) - self.under_way)
+        claims = await self._claim(group, free, (Rank.FRESH,))
+        wanted = others - len(claims)
+        self._more_wait = free == len(claims) or wanted <= 0
+        if wanted > 0:
+            claims = await self._claim(group, wanted, tuple(Rank)[1:])
+            self._more_wait = len(claims) == wanted
+
+    async def _claim(
+        self, group: asyncio.TaskGroup, most: int, ranks: tuple[Rank, ...]
+    ) -> Sequence[Claim]:
+        if most <= 0:
+            return ()
+        claims = await self._patiently(lambda: self.store.claim(self.owner, LEASE, most, ranks))
+        for claim in claims:
+            task = group.create_task(self._work(claim))
+            self._under_way[claim.target.address] = claim, task
+        return claims
+
+    async def _work(self, claim: Claim) -> None:
+        self.audience.claimed(claim)
+        try:
+            await self._keep(claim, await self._investigate(claim))
+        except BotprobeError as error:
+            await self._try_later(claim, str(error))
+        except Exception as error:
+            # One host must not stop the others, whatever it did to us.
+            logger.exception("case of %s failed", claim.target)
+            await self._try_later(claim, type(error).__name__)
+        # A cancelled one stays in the list: its claim is given back at the end.
+        del self._under_way[claim.target.address]
+        if self._more_wait:
+            self.bell.ring()
+
+    async def _investigate(self, claim: Claim) -> Case:
+        if claim.tries > MAX_TRIES:
+            reason = f"given up: {MAX_TRIES} tries ended without a case"
+            now = self.pipeline.now()
+            verdict = not_probed(reason)
+            return Case(
+                target=claim.target,
+                started=now,
+                seconds=0,
+                facts=Facts(),
+                verdict=verdict,
+                refused=reason,
+            )
+        planned = claim.rank is Rank.LATER  # a planned look does not wait for the cool-down
+        pipeline = replace(self.pipeline, fresh=planned)
+        return await pipeline.investigate(Candidate(claim.target))
+
+    async def _keep(self, claim: Claim, case: Case) -> None:
+        kept, started = kept_form(case), claim.first_looked
+        if case.refused is None:
+            started = started or case.started
+        look = started and next_look(started, self.again, self.pipeline.now())
+        current = await self._patiently(lambda: self.store.finish(claim, kept, look))
+        if not current:
+            self.audience.trouble(f"{claim.target}: somebody else claimed it meanwhile")
+            return
+        self.audience.concluded(claim, case)
+        if case.refused is None:
+            await self._write_log(case)
+
+    async def _write_log(self, case: Case) -> None:
+        for remaining in reversed(range(LOG_TRIES)):
+            try:
+                await asyncio.to_thread(self.hostlog.write, case)
+            except BotprobeError as error:
+                if remaining in {0, LOG_TRIES - 1}:
+                    self.audience.trouble(f"{case.target}: {error}")
+                await asyncio.sleep(RETRY)
+            else:
+                return
+
+    async def _try_later(self, claim: Claim, problem: str) -> None:
+        self.audience.trouble(f"{claim.target}: {problem}")
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (claim.tries - 1))
+        later = self.pipeline.now() + timedelta(seconds=pause)
+        await self._patiently(lambda: self.store.put_back(claim, later))
+
+    async def _give_back(self, claim: Claim) -> None:
+        with suppress(StoreError):  # then the next start finds the claim without an owner
+            await self.store.put_back(claim)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        return await patiently(ask, self.audience.trouble)
