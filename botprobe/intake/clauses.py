@@ -16,11 +16,15 @@ _NESTED = r"\((?:[^()\\]++|\\.|{})*+\)"
 _COMMENT = _NESTED.format(_NESTED.format(_NESTED.format(_FLAT)))
 _QUOTED = r'"(?:[^"\\]++|\\.)*+"'
 _BRACKETED = r"\[[^\[\]()\"]*+\]"
+_PLAIN = r"[^ ()\"\[\];]++"
+# The first two alternatives are the plain cases of the next two, which are slower.
 _TOKEN = re.compile(
-    rf"""(?:[^\s()"\[\];]++|{_QUOTED}|{_BRACKETED})++|{_COMMENT}|[;()"\[\]]""", re.DOTALL
+    rf" ?({_PLAIN}(?![^ (])|\([^()\\]*+\)|(?:{_PLAIN}|{_QUOTED}|{_BRACKETED})++|{_COMMENT}"
+    r'|[;()"\[\]])'
 )
-# The second reading of a field whose parentheses have no partners: in quotation marks they need none.
-_IN_QUOTES = re.compile(_TOKEN.pattern.replace(r"[^()\\]++", rf'[^()\\"]++|{_QUOTED}|"'), re.DOTALL)
+# The second reading of a field whose parentheses have no partners: in quotes they need none.
+_QUOTING = rf"\((?:[^()\\\"]++|\\.|{_QUOTED}|\"|{_COMMENT})*+\)"
+_QUOTING_TOKEN = re.compile(rf" ?({_QUOTING}|(?:{_PLAIN}|{_QUOTED}|{_BRACKETED})++|[;()\"\[\]])")
 _STRAY = frozenset('()"[]')
 _MARKS = _STRAY | {";"}
 
@@ -64,11 +68,15 @@ _NOTHING: list[str] = []
 
 
 def split_clauses(value: str) -> Clauses:
-    """Take the value of a ``Received`` field apart; of a clause that occurs twice, the first."""
+    """Take the value of a ``Received`` field apart; of a clause that occurs twice, the first.
+
+    Args:
+        value: on one line, words parted by single spaces.
+    """
     body, date = _split_date(value)
     tokens = _TOKEN.findall(body)
     if '"' in body and not _STRAY.isdisjoint(tokens):
-        again = _IN_QUOTES.findall(body)
+        again = _QUOTING_TOKEN.findall(body)
         tokens = again if _STRAY.isdisjoint(again) else tokens
     parts: dict[str, list[str]] = {}
     keyword, start, data = "", 0, -1

@@ -60,9 +60,13 @@ _FORMS = tuple(
 
 # Nearly all dates are written like this one; the long way leads to the same result.
 _USUAL = re.compile(
-    r"\s*(?:[A-Z][a-z]{2},\s+)?([0-9]{1,2}) ([A-Z][a-z]{2}) ([0-9]{4})"
-    r" ([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([0-9]{2})([0-9]{2})(?=$| \()"
+    r" ?(?:[A-Z][a-z]{2}, ++)?([0-9]{1,2}) ([A-Z][a-z]{2}) ([0-9]{4})"
+    r" ([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-][0-9]{4})(?=$| \()"
 )
+_OFFSETS = {
+    f"{'-' if east < 0 else '+'}{abs(east) // 60:02}{abs(east) % 60:02}": timedelta(minutes=east)
+    for east in range(_WEST, _EAST + 1, 15)
+} | {"-0000": timedelta()}
 
 # What SendGrid and a few others put at the very end, without the semicolon before it.
 _TRAILING = re.compile(
@@ -103,16 +107,15 @@ def trailing_date(text: str) -> str:
 
 
 def _usual(match: re.Match[str]) -> datetime | None:
-    day, name, year, hour, minute, second, sign, hours, minutes = match.groups()
-    month = _MONTHS.get(name.lower())
-    east = int(hours) * 60 + int(minutes)
-    if month is None or east > -_WEST or east % 15:
+    day, name, year, hour, minute, second, offset = match.groups()
+    month, east = _MONTHS.get(name.lower()), _OFFSETS.get(offset)
+    if month is None or east is None:
         return None
     try:
         local = datetime(
             int(year), month, int(day), int(hour), int(minute), int(second), tzinfo=UTC
         )
-        return local - timedelta(minutes=-east if sign == "-" else east)
+        return local - east
     except (ValueError, OverflowError):
         return None
 

@@ -5,7 +5,6 @@ out of order in 10 % and 5 %. Only what cannot be true at all contradicts a line
 """
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 from botprobe.intake.dates import IMPOSSIBLE
@@ -19,34 +18,39 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 # A day is more than any mistake about a time zone can explain.
 IMPOSSIBLE_LEAD = timedelta(days=1)
 
+# The last character of an address, in brackets or not.
+_LITERAL_ENDS = frozenset("0123456789abcdefABCDEF:]?!")
+
 _OCTETS = re.compile(r"[\[(][0-9]{1,3}(?:\.[0-9]{1,3}){3}[\])]")
 
 
-def helo_evidence(hop: Hop) -> Iterator[str]:
+def helo_evidence(hop: Hop) -> list[str]:
     """What the HELO gives away: the address of somebody else, or the name of the writer."""
-    if hop.helo is None or hop.ip is None:
-        return
-    literal = parse_literal(hop.helo.strip("[]?!"))
-    if literal is not None and literal != hop.ip:
-        yield f"{literal} is only the HELO that {hop.ip} gave"
-    if hop.by is None or is_private(hop.ip):
-        return
-    if _same(hop.helo, hop.by):
-        yield f"its HELO {hop.helo} is the name of the server that it spoke to"
+    helo, ip = hop.helo, hop.ip
+    if helo is None or ip is None:
+        return []
+    literal = parse_literal(helo.strip("[]?!")) if helo[-1] in _LITERAL_ENDS else None
+    if literal is not None and literal != ip:
+        return [f"{literal} is only the HELO that {ip} gave"]
+    if hop.by is not None and helo.lower() == hop.by.lower() and not is_private(ip):
+        return [f"its HELO {helo} is the name of the server that it spoke to"]
+    return []
 
 
-def contradictions(hop: Hop, above: Hop | None) -> Iterator[str]:
+def contradictions(hop: Hop, above: Hop | None) -> list[str]:
     """What cannot be true: addresses, dates and zones that do not exist, a hop from the future."""
-    yield from (reason for reason in hop.reasons if reason.startswith(IMPOSSIBLE))
+    found = [reason for reason in hop.reasons if reason.startswith(IMPOSSIBLE)]
     if hop.ip is not None and is_unroutable(hop.ip):
-        yield f"no host can send from {hop.ip}"
+        found.append(f"no host can send from {hop.ip}")
     if hop.ip is None and hop.status is HopStatus.PARSED and _OCTETS.search(hop.raw):
-        yield "its address has impossible octets"
-    if above is not None and hop.at and above.at and hop.at - above.at > IMPOSSIBLE_LEAD:
-        yield f"dated {_span(hop.at - above.at)} after the line above it"
+        found.append("its address has impossible octets")
+    lead = _lead(hop, above)
+    if lead is not None and lead > IMPOSSIBLE_LEAD:
+        found.append(f"dated {_span(lead)} after the line above it")
+    return found
 
 
-def claim_evidence(hop: Hop, above: Hop | None, *, below_fields: bool) -> Iterator[str]:
+def claim_evidence(hop: Hop, above: Hop | None, *, below_fields: bool) -> list[str]:
     """What is odd about a line that was not written by us.
 
     Args:
@@ -54,24 +58,34 @@ def claim_evidence(hop: Hop, above: Hop | None, *, below_fields: bool) -> Iterat
         above: the next newer line.
         below_fields: other fields of the message stand above it.
     """
-    if below_fields:
-        yield "it stands below other fields of the message"
-    if above is None:
-        return
-    if hop.at and above.at and CLOCK_TOLERANCE < hop.at - above.at <= IMPOSSIBLE_LEAD:
-        yield f"dated {_span(hop.at - above.at)} after the line above it"
-    peer = above.helo or above.rdns
-    if hop.by and above.ip and peer and not _continues(hop.by, above):
-        yield f"written by {hop.by}, but the line above it got the mail from {peer} ({above.ip})"
+    found = ["it stands below other fields of the message"] if below_fields else []
+    lead = _lead(hop, above)
+    if lead is not None and CLOCK_TOLERANCE < lead <= IMPOSSIBLE_LEAD:
+        found.append(f"dated {_span(lead)} after the line above it")
+    if above is not None and above.ip is not None and not _continues(hop, above):
+        peer = above.helo or above.rdns
+        found.append(
+            f"written by {hop.by}, but the line above got the mail from {peer} ({above.ip})"
+        )
+    return found + helo_evidence(hop)
 
 
-def _continues(writer: str, above: Hop) -> bool:
-    """Whether the writer of a line can be the peer of the line above it."""
-    names = [name for name in (above.helo, above.rdns) if name is not None]
-    if writer in names or parse_literal(writer) == above.ip:
+def _lead(hop: Hop, above: Hop | None) -> timedelta | None:
+    """How much later than the line above it a line is dated."""
+    if above is None or hop.at is None or above.at is None:
+        return None
+    return hop.at - above.at
+
+
+def _continues(hop: Hop, above: Hop) -> bool:
+    """Whether the writer of a line can be the peer of the line above it, as far as names tell."""
+    by, helo, rdns = hop.by, above.helo, above.rdns
+    if by is None or by in (helo, rdns) or (helo is None and rdns is None):
         return True
-    own = organisation(writer)
-    return any(organisation(name) == own for name in names)
+    own = organisation(by)
+    if (helo and organisation(helo) == own) or (rdns and organisation(rdns) == own):
+        return True
+    return by[-1] in _LITERAL_ENDS and parse_literal(by) == above.ip
 
 
 def organisation(host: str) -> str:
@@ -82,10 +96,6 @@ def organisation(host: str) -> str:
     labels = host.lower().rstrip(".").split(".")
     long = len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3
     return ".".join(labels[-3:] if long else labels[-2:])
-
-
-def _same(name: str, other: str) -> bool:
-    return name.lower().rstrip(".") == other.lower().rstrip(".")
 
 
 def _span(span: timedelta) -> str:

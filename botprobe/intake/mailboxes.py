@@ -16,9 +16,11 @@ _MAX_ADDRESS = 1_000
 _MAX_LIST = 16 * 1024
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
-_LABEL = r"[A-Za-z0-9](?:-?[A-Za-z0-9])*+"
-_PLAIN = re.compile(rf"({_ATEXT}{{1,64}}(?:\.{_ATEXT}++)*+)@((?:{_LABEL}\.)++[A-Za-z]{{2,63}})")
-_ONE = re.compile(r"\s*+(?:\"[^\"\\]*+\"|[^\"<>@,;:()\\]*+)\s*<([^<>\s,\"()]+)>\s*+")
+_LABEL = r"[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+"
+# Up to 63 characters in all, no label of the domain can be too long.
+_PLAIN = rf"({_ATEXT}++(?:\.{_ATEXT}++)*+)@(?=.{{1,63}}(?:$|[\s>]))((?:{_LABEL}\.)++[A-Za-z]{{2,}})"
+_ADDRESS = re.compile(_PLAIN)
+_MAILBOX = re.compile(rf"\s*+(?:(?:\"[^\"\\]*+\"|[^\"<>@,;:()\\]*+)\s*<)?{_PLAIN}>?\s*+")
 
 
 def normalise(address: str) -> str | None:
@@ -27,8 +29,8 @@ def normalise(address: str) -> str | None:
     Args:
         address: without angle brackets.
     """
-    plain = _PLAIN.fullmatch(address)
-    if plain is not None and len(address) <= 254 and len(plain[1]) <= 64 and _fits(plain[2]):
+    plain = _ADDRESS.fullmatch(address)
+    if plain is not None and len(plain[1]) <= 64:
         return f"{plain[1]}@{plain[2].lower()}"
     if len(address) > _MAX_ADDRESS:
         return None
@@ -47,19 +49,13 @@ def normalise(address: str) -> str | None:
 
 def find_addresses(value: str) -> tuple[str, ...]:
     """The addresses of a field such as ``To``: normalised, or as written where not valid."""
-    single = _ONE.fullmatch(value)
-    if single is not None:
-        written = [single[1]]
-    elif _PLAIN.fullmatch(value.strip()) is not None:
-        written = [value.strip()]
-    else:
-        written = [address for _, address in getaddresses([_unfold(value)[:_MAX_LIST]])]
-    found = dict.fromkeys(normalise(text) or text for text in written[:MAX_ADDRESSES] if text)
-    return tuple(found)
-
-
-def _fits(domain: str) -> bool:
-    return len(domain) <= 253 and max(map(len, domain.split("."))) <= 63
+    plain = _MAILBOX.fullmatch(value)
+    if plain is not None and len(plain[1]) <= 64:
+        return (f"{plain[1]}@{plain[2].lower()}",)
+    written = [address for _, address in getaddresses([_unfold(value)[:_MAX_LIST]])]
+    return tuple(
+        dict.fromkeys(normalise(text) or text for text in written[:MAX_ADDRESSES] if "@" in text)
+    )
 
 
 def _unfold(value: str) -> str:

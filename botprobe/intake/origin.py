@@ -144,7 +144,7 @@ def _is_marker(comments: list[str]) -> bool:
     marker, _, rest = comments[0].partition(" ")
     if marker in _MARKERS or marker.upper() not in _MARKERS:
         return marker in _MARKERS
-    return len(comments) > 1 and _BARE.fullmatch(comments[1]) is not None or rest[:1] != "["
+    return rest[:1] != "[" or (len(comments) > 1 and _BARE.fullmatch(comments[1]) is not None)
 
 
 def _with_marker(words: list[str], comments: list[str], writer: Writer) -> Origin:

@@ -14,7 +14,7 @@ from botprobe.intake.dates import parse_stamp
 from botprobe.intake.literals import parse_literal
 from botprobe.intake.origin import Origin, read_origin
 from botprobe.intake.writers import Writer, writer_of
-from botprobe.model.mail import Hop, HopStatus
+from botprobe.model.mail import Hop, HopStatus, Trust
 
 # Honest fields have a few hundred characters; certificates and recipients make a few thousand.
 MAX_VALUE = 16 * 1024
@@ -44,8 +44,8 @@ def parse_received(value: str, index: int) -> Hop:
         index: its position in the header, 0 is the newest.
 
     Returns:
-        The hop, without a judgement on its trust. It never fails: what cannot be read has the
-        status ``unparseable`` and a reason.
+        The hop. By itself a line is a mere claim; ``trust.judge`` can tell more from the chain. It
+        never fails: what cannot be read has the status ``unparseable`` and a reason.
     """
     raw = " ".join(value.replace("\0", "").split())
     if len(raw) > MAX_VALUE:
@@ -78,6 +78,7 @@ def parse_received(value: str, index: int) -> Hop:
         envelope_from=_envelope_from(clauses, raw),
         recipient=_bare(first_word(clauses.recipient)),
         at=stamp.at,
+        trust=Trust.CLAIMED if status is HopStatus.PARSED else None,
         reasons=tuple(filter(None, oddities)),
     )
 

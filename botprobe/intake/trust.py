@@ -83,15 +83,18 @@ def judge(
     walk = _Walk(settings)
     judged: list[Hop] = []
     boundary: Boundary | None = None
-    for position, hop in enumerate(hops):
+    above: Hop | None = None
+    for position, line in enumerate(hops):
+        hop = line
         if hop.trust is Trust.SYNTHETIC:
             judged.append(hop)
-        elif boundary is not None:
-            above = next((h for h in reversed(judged) if h.status is not HopStatus.IGNORED), None)
-            judged.append(_claimed(hop, above, below_fields=hop.index in below_fields))
+            continue
+        if boundary is None:
+            hop, boundary = walk.step(hop, position)
         else:
-            judged_hop, boundary = walk.step(hop, position)
-            judged.append(judged_hop)
+            hop = _claimed(hop, above, below_fields=hop.index in below_fields)
+        judged.append(hop)
+        above = hop if hop.status is not HopStatus.IGNORED else above
     return Judgement(tuple(judged), boundary or walk.end(judged))
 
 
@@ -99,12 +102,13 @@ def _claimed(hop: Hop, above: Hop | None, *, below_fields: bool) -> Hop:
     """A line below the boundary: claimed, or forged where something contradicts it."""
     if hop.status is HopStatus.IGNORED:
         return hop
-    against = tuple(contradictions(hop, above))
-    evidence = (*claim_evidence(hop, above, below_fields=below_fields), *helo_evidence(hop))
+    against = contradictions(hop, above)
+    evidence = claim_evidence(hop, above, below_fields=below_fields)
     trust = Trust.FORGED if against else Trust.CLAIMED
-    return replace(
-        hop, trust=trust, reasons=tuple(dict.fromkeys((*hop.reasons, *against, *evidence)))
-    )
+    if hop.trust is trust and not evidence:
+        return hop
+    reasons = dict.fromkeys((*hop.reasons, *against, *evidence))
+    return replace(hop, trust=trust, reasons=tuple(reasons))
 
 
 @dataclass(slots=True)
@@ -135,7 +139,7 @@ class _Walk:
                 return replace(hop, trust=Trust.BOUNDARY, reasons=reasons), self._found(hop)
             case _Unknown(note):
                 note = f"line {position + 1} {note}"
-                return replace(hop, reasons=(*hop.reasons, note)), _unknown(note)
+                return replace(hop, trust=None, reasons=(*hop.reasons, note)), _unknown(note)
             case _Through():
                 self.provider = self.provider or _is_fetched(hop)
                 return hop, None
