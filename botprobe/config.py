@@ -6,6 +6,7 @@ what was meant to be closed. Environment variables are called ``BOTPROBE_SECTION
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal
@@ -103,6 +104,29 @@ class LogTable(Table, frozen=True):
     directory: str | None = None
 
 
+class WatchTable(Table, frozen=True):
+    """The watch over mailboxes."""
+
+    mailboxes: tuple[str, ...] = ()
+    """Maildirs, or directories into which mails are written."""
+    after: str = "none"
+    """What is done with a mail that was kept: ``none``, ``flag`` or ``move:FOLDER``."""
+    again: tuple[str, ...] = ()
+    """When to look again, counted from the first look: ``1h``, ``24h``, ``60d``."""
+    concurrency: int = 500
+    """Addresses that are investigated at the same time; tarpits hold their places for long."""
+    fresh_minutes: float = 10
+    """How long a mail counts as one that has just come, and goes before all others."""
+    rescan_seconds: float = 30
+    """Pause between two looks for mails that inotify did not tell of; NFS has only these."""
+    drain_seconds: float = 30
+    """How long hosts that are being asked may come to their end after SIGTERM."""
+    stop_file: str | None = None
+    """While this file exists, nobody is probed."""
+    metrics: str | None = None
+    """Address and port for Prometheus, such as ``127.0.0.1:9464``."""
+
+
 class ReportTable(Table, frozen=True):
     """Weekly reports."""
 
@@ -150,15 +174,33 @@ class Settings(Table, frozen=True):
     verdict: VerdictTable = VerdictTable()
     store: StoreTable = StoreTable()
     log: LogTable = LogTable()
+    watch: WatchTable = WatchTable()
     report: ReportTable = ReportTable()
     mail: MailTable = MailTable()
     export: ExportTable = ExportTable()
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings, and who said each of them."""
+
+    settings: Settings
+    origins: Mapping[tuple[str, str], str]
+    """By table and key; what is missing is a default."""
+    file: Path | None
+
+
 def load_settings(
     file: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Mapping[str, Any]]
 ) -> Settings:
-    """Read the settings.
+    """Read the settings, as ``load`` does."""
+    return load(file, environ, overrides).settings
+
+
+def load(
+    file: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Mapping[str, Any]]
+) -> Loaded:
+    """Read the settings and where they come from.
 
     Args:
         file: the configuration file; None takes ``BOTPROBE_CONFIG``, the user's or the system's.
@@ -169,18 +211,25 @@ def load_settings(
         ConfigError: the file cannot be read, or a setting is unknown or wrong.
     """
     path = file or _default_file(environ)
+    layers: tuple[tuple[str, Mapping[str, Any]], ...] = (
+        (str(path), _read_file(path) if path else {}),
+        ("environment", _from_environment(environ)),
+        ("command line", overrides),
+    )
     tables: dict[str, dict[str, Any]] = {}
-    for layer in (_read_file(path) if path else {}, _from_environment(environ), overrides):
+    origins: dict[tuple[str, str], str] = {}
+    for origin, layer in layers:
         for name, table in layer.items():
             if not isinstance(table, Mapping):
                 raise ConfigError(f"{path}: {name!r} is not a table of settings")
             tables.setdefault(name, {}).update(table)
+            origins.update({(name, key): origin for key in table})
     try:
         settings = msgspec.convert(tables, Settings)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path or 'settings'}: {error}") from error
     _check(settings)
-    return settings
+    return Loaded(settings, origins, path)
 
 
 def networks(texts: tuple[str, ...], key: str) -> tuple[IpNetwork, ...]:
@@ -225,7 +274,8 @@ def _check(settings: Settings) -> None:
     networks(scope.own_networks, "scope.own_networks")
     addresses(settings.canary.hosts, "canary.hosts")
     addresses(settings.dns.nameservers, "dns.nameservers")
-    for name, table in (("scope", scope), ("smtp", settings.smtp), ("dns", settings.dns)):
+    for name in ("scope", "smtp", "dns", "watch"):
+        table = getattr(settings, name)
         for key in table.__struct_fields__:
             value = getattr(table, key)
             if isinstance(value, (int, float)) and value < 0:
