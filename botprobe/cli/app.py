@@ -8,6 +8,7 @@ import typer
 from botprobe import __version__
 from botprobe.cli.doctor import doctor
 from botprobe.cli.exitcodes import ExitCode
+from botprobe.cli.export import export
 from botprobe.cli.headers import headers
 from botprobe.cli.host import host
 from botprobe.cli.probe import probe
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (scan, headers, probe, host, report, doctor):
+for command in (scan, headers, probe, host, report, export, doctor):
     app.command()(command)
 
 

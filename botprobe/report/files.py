@@ -7,18 +7,23 @@ from pathlib import Path
 from botprobe.errors import InputError
 
 
-def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
-    """Put a text into a file; whoever reads it sees the old or the new one, never half of it.
+def write_whole(path: Path, text: str) -> None:
+    """Put a text into a file that anybody may read; otherwise as ``write_bytes``."""
+    write_bytes(path, text.encode(), mode=0o644)
+
+
+def write_bytes(path: Path, data: bytes, mode: int) -> None:
+    """Put bytes into a file; whoever reads it sees the old or the new ones, never half of them.
 
     Raises:
         InputError: the file cannot be written.
     """
     try:
         with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=".", suffix=".part", delete=False
+            dir=path.parent, prefix=".", suffix=".part", delete=False
         ) as part:
             try:
-                part.write(text)
+                part.write(data)
                 part.flush()
                 os.fsync(part.fileno())
                 os.fchmod(part.fileno(), mode)

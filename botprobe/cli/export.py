@@ -1,0 +1,128 @@
+"""``botprobe export``: verdicts in the forms that other programs read."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from botprobe.cli.investigation import complain
+from botprobe.cli.options import ConfigFile, StorePath, settings_from
+from botprobe.config import Settings
+from botprobe.export.abuse import arf_mail, xarf_mail
+from botprobe.export.base import Format, Publication
+from botprobe.export.formats import FORMATS
+from botprobe.model.finding import Finding
+from botprobe.model.verdict import Label
+from botprobe.report.files import write_bytes, write_whole
+from botprobe.wiring import open_store
+
+AbuseMail = Callable[[Finding, Mapping[str, Any], Publication], bytes]
+
+ABUSE_MAILS: dict[str, AbuseMail] = {"arf": arf_mail, "xarf": xarf_mail}
+
+_NAMES = (*FORMATS, *ABUSE_MAILS)
+
+Form = Annotated[
+    str,
+    typer.Argument(metavar="FORMAT", help=", ".join(_NAMES), click_type=click.Choice(_NAMES)),
+]
+Labels = Annotated[
+    list[Label] | None,
+    typer.Option(
+        "--label", help="Publish hosts with this label; without it bots.", metavar="LABEL"
+    ),
+]
+Days = Annotated[
+    float | None, typer.Option(help="How long a look holds.", metavar="DAYS", min=0.01, max=3650)
+]
+Action = Annotated[
+    str,
+    typer.Option(
+        help="postfix: reject, discard, hold, defer, warn, dunno or filter:TRANSPORT:DESTINATION."
+    ),
+]
+Zone = Annotated[str, typer.Option(help="rbldnsd, rpz: name of the zone.", metavar="NAME")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="File, or for arf and xarf the folder of the mails."),
+]
+
+
+def export(
+    form: Form,
+    label: Labels = None,
+    days: Days = None,
+    action: Action = "reject",
+    zone: Zone = "bots.invalid",
+    output: Output = None,
+    config: ConfigFile = None,
+    store: StorePath = None,
+) -> None:
+    """Publish verdicts: lists that servers act on, feeds, and abuse reports (never sent)."""
+    settings = settings_from(config, store=store)
+    request = _Request(
+        settings=settings,
+        labels=tuple(label or (Label.BOT,)),
+        holds=timedelta(days=days or settings.export.days),
+        publication=Publication(
+            made=datetime.now(UTC).replace(microsecond=0),
+            organisation=settings.export.organisation,
+            contact=settings.export.contact,
+            action=action,
+            zone=zone,
+        ),
+    )
+    if form in FORMATS:
+        _write(FORMATS[form], request, output)
+    elif output is None or not output.is_dir():
+        raise typer.BadParameter("the mails need a folder: --output DIR")
+    else:
+        asyncio.run(_write_mails(form, request, output))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    settings: Settings
+    labels: tuple[Label, ...]
+    holds: timedelta
+    publication: Publication
+
+
+def _write(form: Format, request: _Request, output: Path | None) -> None:
+    findings = asyncio.run(_findings(request))
+    if form.blocks:
+        left = [finding for finding in findings if finding.handed_to_us]
+        if len(left) < len(findings):
+            complain(f"{len(findings) - len(left)} hosts left out: they delivered nothing to us")
+        findings = left
+    text = form.write(findings, request.publication)
+    if output is None:
+        for part in text:
+            print(part, end="")
+    else:
+        write_whole(output, "".join(text))
+
+
+async def _findings(request: _Request) -> list[Finding]:
+    async with open_store(request.settings) as store:
+        found = store.findings(request.labels, request.publication.made, request.holds)
+        return [finding async for finding in found]
+
+
+async def _write_mails(form: str, request: _Request, folder: Path) -> None:
+    publication, written = request.publication, 0
+    _ = publication.signature  # before anything is written
+    async with open_store(request.settings) as store:
+        async for finding in store.findings(request.labels, publication.made, request.holds):
+            mail = await store.boundary_mail(finding.address) if finding.handed_to_us else None
+            if mail is None:
+                continue
+            made = ABUSE_MAILS[form](finding, mail, publication)
+            write_bytes(folder / f"{finding.evidence_id}.{form}.eml", made, mode=0o640)
+            written += 1
+    complain(f"{written} reports in {folder}; look at each before you send it")
