@@ -20,7 +20,6 @@ from botprobe.model.results import OsResult, PortState
 from botprobe.model.target import Target
 from botprobe.probes.base import Permission
 from botprobe.probes.osdetect_nmap import (
-    nmap_version,
     os_scan,
     port_scan,
     require_raw_socket,
@@ -33,8 +32,8 @@ PORTS = (21, 22, 25, 80, 110, 135, 139, 143, 443, 445, 3389, 5900)
 # Beyond 20 hosts, the timing of nmap's OS engine breaks when processors are busy.
 HOSTS_PER_OS_SCAN = 20
 HOSTS_PER_PORT_SCAN = 1024
-# Seconds in which hosts that come at the same time find each other.
-LINGER = 0.02
+# Seconds in which hosts that come at the same time find each other: waited as long as more come.
+LINGER = 0.01
 # Hosts of a process that broke go into processes with this fraction of its size.
 SPLIT = 16
 
@@ -68,21 +67,26 @@ class Job:
 class Backlog:
     """Hosts that wait for a process of one stage."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, linger: float) -> None:
         self._most = most
+        self._linger = linger
         self._jobs: list[Job] = []
         self._filled = asyncio.Event()
 
     def put(self, jobs: Iterable[Job]) -> None:
         """Let hosts wait for the next free process."""
         self._jobs.extend(jobs)
-        self._filled.set()
+        if self._jobs:
+            self._filled.set()
 
     async def take(self) -> list[Job]:
         """Wait for hosts, and give those that can go together."""
         while True:
             await self._filled.wait()
-            await asyncio.sleep(LINGER)
+            seen = 0
+            while seen < len(self._jobs) < self._most:
+                seen = len(self._jobs)
+                await asyncio.sleep(self._linger)
             if batch := self._pick():
                 return batch
 
@@ -100,8 +104,7 @@ class Backlog:
         batch = [job for job in jobs if job.kind == first.kind]
         batch = batch[: min(self._most, first.company)]
         taken = set(batch)
-        if rest := [job for job in jobs if job not in taken]:
-            self.put(rest)
+        self.put(job for job in jobs if job not in taken)
         return batch
 
 
@@ -116,18 +119,28 @@ def os_arguments(batch: Sequence[Job]) -> tuple[str, ...]:
     return os_scan([job.address for job in batch], [port for ports in first for port in ports])
 
 
-def os_known(job: Job, result: OsResult) -> None:
+def ports_known(job: Job, result: OsResult) -> bool:
+    """Send hosts with an open port on; the others are through."""
+    if not result.open_ports:
+        job.finish(result)
+        return False
+    job.ports, job.company = result, HOSTS_PER_OS_SCAN
+    return True
+
+
+def os_known(job: Job, result: OsResult) -> bool:
     """Put together what the two stages found."""
     ports = result.ports if job.ports is None else job.ports.ports
     job.finish(replace(result, ports=ports))
+    return False
 
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
     backlog: Backlog
     arguments: Callable[[Sequence[Job]], tuple[str, ...]]
-    deliver: Callable[[Job, OsResult], None]
-    """What to do with a host that is through."""
+    deliver: Callable[[Job, OsResult], bool]
+    """Takes what nmap found, and says whether the host goes on to the next stage."""
 
 
 @dataclass(kw_only=True)
@@ -140,20 +153,18 @@ class OsEngine:
     """At most 25."""
     port_scans: int = 2
     """Processes of the first stage at the same time."""
-    os_scans: int = field(default_factory=lambda: 3 * (os.cpu_count() or 1))
+    os_scans: int = field(default_factory=lambda: 4 * (os.cpu_count() or 1))
     """Processes of the second stage at the same time; most of their time they wait."""
     seconds: float = 120
     """Limit for one process, to which each of its hosts adds a tenth of a second."""
 
     def __post_init__(self) -> None:
         self._port_stage = _Stage(
-            Backlog(HOSTS_PER_PORT_SCAN), self._port_arguments, self._ports_known
+            Backlog(HOSTS_PER_PORT_SCAN, LINGER), self._port_arguments, ports_known
         )
-        self._os_stage = _Stage(Backlog(HOSTS_PER_OS_SCAN), os_arguments, os_known)
+        self._os_stage = _Stage(Backlog(HOSTS_PER_OS_SCAN, 0), os_arguments, os_known)
         self._group = asyncio.TaskGroup()
         self._workers: list[asyncio.Task[None]] = []
-        self._fit = False
-        self._check = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
@@ -183,18 +194,9 @@ class OsEngine:
             RefusedByScope: the host must not be asked.
         """
         self.permission.require(address)
-        await self._require_fitness()
         job = Job(address, asyncio.get_running_loop().create_future())
         self._port_stage.backlog.put([job])
         return await job.result
-
-    async def _require_fitness(self) -> None:
-        """Look at nmap before its first use, and again after it broke."""
-        async with self._check:
-            if not self._fit:
-                await nmap_version(self.program)
-                await require_raw_socket(self.program)
-                self._fit = True
 
     async def _work(self, stage: _Stage) -> None:
         while True:
@@ -207,21 +209,31 @@ class OsEngine:
         waiting: dict[IpAddress, list[Job]] = {}
         for job in batch:
             waiting.setdefault(job.address, []).append(job)
+        silent, onward = len(waiting), list[Job]()
 
         def on_host(address: IpAddress, result: OsResult) -> None:
-            for job in waiting.pop(address, ()):
-                stage.deliver(job, result)
+            onward.extend(job for job in waiting.pop(address, ()) if stage.deliver(job, result))
+            if len(onward) >= HOSTS_PER_OS_SCAN:
+                self._os_stage.backlog.put(onward)
+                onward.clear()
 
-        seconds = self.seconds + len(batch) / 10
         try:
-            problem = await run_nmap(self.program, stage.arguments(batch), on_host, seconds=seconds)
+            problem = await run_nmap(
+                self.program,
+                stage.arguments(batch),
+                on_host,
+                seconds=self.seconds + len(batch) / 10,
+            )
+            if len(waiting) == silent:
+                await require_raw_socket(self.program)
+            _try_again(stage, list(chain(*waiting.values())), len(batch), problem)
         except ProbeUnavailable as error:
             _finish(chain(*waiting.values()), error)
         except asyncio.CancelledError:
             _finish(chain(*waiting.values()), ProbeUnavailable("OS detection was stopped"))
             raise
-        else:
-            self._try_again(stage, list(chain(*waiting.values())), len(batch), problem)
+        finally:
+            self._os_stage.backlog.put(onward)
 
     def _permitted(self, job: Job) -> bool:
         try:
@@ -231,32 +243,21 @@ class OsEngine:
             return False
         return True
 
-    def _try_again(
-        self, stage: _Stage, unfinished: Sequence[Job], shared_by: int, problem: str
-    ) -> None:
-        """Give hosts that nmap left unfinished another process, with less company.
-
-        A host whose answers break nmap is alone at last, and takes no other down with it.
-        """
-        if not unfinished:
-            return
-        self._fit = False
-        if shared_by == 1:
-            _finish(unfinished, ProbeUnavailable(problem))
-            return
-        for job in unfinished:
-            job.company = max(1, shared_by // SPLIT)
-        stage.backlog.put(unfinished)
-
     def _port_arguments(self, batch: Sequence[Job]) -> tuple[str, ...]:
         return port_scan([job.address for job in batch], self.ports)
 
-    def _ports_known(self, job: Job, result: OsResult) -> None:
-        if not result.open_ports:
-            job.finish(result)
-            return
-        job.ports, job.company = result, HOSTS_PER_OS_SCAN
-        self._os_stage.backlog.put([job])
+
+def _try_again(stage: _Stage, unfinished: Sequence[Job], shared_by: int, problem: str) -> None:
+    """Give hosts that nmap left unfinished another process, with less company.
+
+    A host whose answers break nmap is alone at last, and takes no other down with it.
+    """
+    if shared_by == 1:
+        _finish(unfinished, ProbeUnavailable(problem))
+        return
+    for job in unfinished:
+        job.company = max(1, shared_by // SPLIT)
+    stage.backlog.put(unfinished)
 
 
 def _finish(jobs: Iterable[Job], outcome: Exception) -> None:

@@ -163,20 +163,26 @@ async def run_nmap(
         try:
             async with asyncio.timeout(seconds):
                 async with asyncio.TaskGroup() as group:
-                    complaint = group.create_task(_first_kilobytes(process.stderr))
+                    errors = group.create_task(_first_kilobytes(process.stderr))
                     garbage = group.create_task(_hear(process, on_host))
                 status = await process.wait()
         except TimeoutError:
             return f"nmap was killed after {seconds:g} s"
-    match garbage.result(), complaint.result().partition("\n")[0].strip():
+    match garbage.result(), _complaint(errors.result()):
         case ParseError() as error, _:
             return str(error)
         case _, str(said) if said:
-            return f"nmap said: {said[:200]}"
+            return f"nmap said: {said}"
         case _ if status < 0:
             return f"nmap died of signal {-status}"
         case _:
             return f"nmap left the host out and ended with status {status}"
+
+
+def _complaint(errors: str) -> str:
+    """Pick the first line that is more than nmap's opinion of our options."""
+    lines = (line.strip() for line in errors.splitlines())
+    return next((line[:200] for line in lines if line and not line.startswith("Warning:")), "")
 
 
 @asynccontextmanager
@@ -215,17 +221,23 @@ async def _hear(process: asyncio.subprocess.Process, on_host: OnHost) -> ParseEr
     output, stream = process.stdout, HostStream()
     assert output is not None  # noqa: S101  # it is a pipe
     garbage = None
-    while garbage is None and (data := await output.read(_CHUNK)):
-        try:
-            stream.feed(data)
-        except ParseError as error:
-            garbage = error
-            _kill_group(process)
+
+    def hand_over() -> None:
         for host in stream.take():
             try:
                 on_host(*read_host(host, stream.version))
             except ParseError as error:
                 logger.warning("%s", error)
+
+    try:
+        while data := await output.read(_CHUNK):
+            stream.feed(data)
+            hand_over()
+    except ParseError as error:
+        garbage = error
+        _kill_group(process)
+    stream.close()
+    hand_over()
     return garbage
 
 

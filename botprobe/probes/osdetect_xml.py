@@ -6,9 +6,10 @@ are refused. docs/decisions/0002-nmap-output.md tells the division of work with 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
-from xml.etree.ElementTree import Element, TreeBuilder, tostring
+from xml.etree.ElementTree import fromstring
 from xml.parsers import expat
 
 from nmap import PortScanner, PortScannerError
@@ -26,19 +27,20 @@ _DOCUMENT = b"<nmaprun><runstats><finished/><hosts/></runstats>%s</nmaprun>"
 
 
 class HostStream:
-    """Cuts nmap's XML into its finished ``host`` elements."""
+    """Cuts nmap's XML into its finished ``host`` elements, each a document of its own."""
 
     def __init__(self) -> None:
         self.version = ""
         """Of the nmap that writes."""
-        self._hosts: list[Element] = []
-        self._builder: TreeBuilder | None = None
-        self._last_host_end = 0
+        self._hosts: list[bytes] = []
+        self._raw = bytearray()
+        """What came after the last finished host."""
+        self._raw_from = 0
+        """Its place in the stream, as the parser counts."""
+        self._host_from: int | None = None
         self._parser = expat.ParserCreate()
-        self._parser.buffer_text = True
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._text
         self._parser.EntityDeclHandler = _refuse_entity
 
     def feed(self, data: bytes) -> None:
@@ -47,14 +49,20 @@ class HostStream:
         Raises:
             ParseError: this is not nmap's XML, or a host without end; earlier hosts are kept.
         """
+        self._raw += data
         try:
             self._parser.Parse(data, False)
         except expat.ExpatError as error:
             raise ParseError(f"not nmap's XML: {error}", data) from error
-        if self._parser.CurrentByteIndex - self._last_host_end > MAX_HOST_BYTES:
+        if len(self._raw) > MAX_HOST_BYTES:
             raise ParseError("a host without end in nmap's XML", data)
 
-    def take(self) -> list[Element]:
+    def close(self) -> None:
+        """Let the parser catch up: since 2.6, expat may wait for more data after a cut token."""
+        with suppress(expat.ExpatError):
+            self._parser.Parse(b"", True)
+
+    def take(self) -> list[bytes]:
         """Hand over the hosts that were finished since the last call."""
         hosts, self._hosts = self._hosts, []
         return hosts
@@ -62,42 +70,37 @@ class HostStream:
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if tag == "nmaprun":
             self.version = attributes.get("version", "")
-        if tag == "host" and self._builder is None:
-            self._builder = TreeBuilder()
-        if self._builder is not None:
-            self._builder.start(tag, attributes)
+        if tag == "host" and self._host_from is None:
+            self._host_from = self._parser.CurrentByteIndex
 
     def _end(self, tag: str) -> None:
-        if self._builder is None:
+        if tag != "host" or self._host_from is None:
             return
-        self._builder.end(tag)
-        if tag == "host":
-            self._hosts.append(self._builder.close())
-            self._builder = None
-            self._last_host_end = self._parser.CurrentByteIndex
-
-    def _text(self, text: str) -> None:
-        if self._builder is not None:
-            self._builder.data(text)
+        end_tag = self._parser.CurrentByteIndex - self._raw_from
+        end = self._raw.index(b">", end_tag) + 1
+        self._hosts.append(bytes(self._raw[self._host_from - self._raw_from : end]))
+        del self._raw[:end]
+        self._raw_from += end
+        self._host_from = None
 
 
 def _refuse_entity(name: str, *_: object) -> None:
     raise ParseError("an entity declaration in nmap's XML", name.encode())
 
 
-def read_host(host: Element, nmap_version: str) -> tuple[IpAddress, OsResult]:
-    """Read one ``host`` element.
+def read_host(raw: bytes, nmap_version: str) -> tuple[IpAddress, OsResult]:
+    """Read one ``host`` element that ``HostStream`` cut out.
 
     python-nmap gives ports and matches; what it loses (the subject fingerprint, the distance, the
-    mark of a timeout) is read from the element.
+    mark of a timeout) is read beside it.
 
     Raises:
         ParseError: the element lacks what every host of nmap has.
     """
-    raw = tostring(host)
     try:
         seen = _Reader().analyse_nmap_xml_scan(_DOCUMENT % raw)["scan"]
         ((address, facts),) = seen.items()
+        host = fromstring(raw)  # noqa: S314  # HostStream refused all entities
         fingerprint, distance = host.find("os/osfingerprint"), host.find("distance")
         return ip_address(address), OsResult(
             matches=tuple(_match(match) for match in facts.get("osmatch", ())),

@@ -93,9 +93,14 @@ class FakeNmap:
 
     @property
     def calls(self) -> list[list[str]]:
-        """The arguments of each call, the looks at nmap before its first use left out."""
-        lines = (self.folder / "calls").read_text().splitlines()
+        """The arguments of each call, those that only look at nmap left out."""
+        calls = self.folder / "calls"
+        lines = calls.read_text().splitlines() if calls.exists() else []
         return [line.split() for line in lines if "--version" not in line and " -p 9 " not in line]
+
+    def called_for(self, address: IpAddress) -> int:
+        """Count the calls that name an address."""
+        return sum(str(address) in call for call in self.calls)
 
     def scanned(self, addresses: list[IpAddress]) -> list[list[IpAddress]]:
         """Say which of the addresses went together, call by call."""

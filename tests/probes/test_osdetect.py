@@ -112,7 +112,8 @@ class TestSharing:
         first, *others = fake.scanned(addresses)
         assert first == addresses
         assert sum(map(len, others)) == 25
-        assert max(map(len, others)) == HOSTS_PER_OS_SCAN
+        assert max(map(len, others)) <= HOSTS_PER_OS_SCAN
+        assert len(others) < 25
         for address, result in zip(addresses, results, strict=True):
             assert isinstance(result, OsResult)
             names = [match.name for match in result.matches]
@@ -184,8 +185,7 @@ class TestSafety:
             (result,) = await detect_all(engine, [HOST])
 
         assert isinstance(result, RefusedByScope)
-        calls = (fake.folder / "calls").read_text()
-        assert calls.count(str(HOST)) == scans
+        assert fake.called_for(HOST) == scans
 
 
 class TestTrouble:
@@ -257,11 +257,11 @@ class TestTrouble:
         assert [str(result) for result in results] == ["nmap is not installed"] * 2
 
     async def test_without_rights(self, fake: FakeNmap, permission: FakePermission) -> None:
-        """Without raw sockets no host is scanned at all."""
+        """Without raw sockets each target is told so, and nmap is not tried again and again."""
         fake.problem = "Couldn't open a raw socket. Error: Operation not permitted (1)\nQUITTING!"
 
         async with OsEngine(permission=permission, program=fake.program) as engine:
-            with pytest.raises(ProbeUnavailable, match="no raw socket"):
-                await engine.detect(HOST)
+            results = await detect_all(engine, hosts(40))
 
-        assert fake.calls == []
+        assert {str(result).partition(":")[0] for result in results} == {"no raw socket"}
+        assert len(fake.calls) == 1

@@ -172,8 +172,9 @@ class TestRun:
         assert problem in said
 
     async def test_a_complaint_is_the_reason(self, fake: FakeNmap) -> None:
-        """The program's own first line of complaint is kept, within bounds."""
-        fake.problem = "Failed to open device eth0\nQUITTING!" + "x" * 100_000
+        """The program's own first complaint is kept, within bounds, and warnings are none."""
+        warning = "Warning: You specified a highly aggressive --min-hostgroup.\n"
+        fake.problem = warning + "Failed to open device eth0\nQUITTING!" + "x" * 100_000
 
         assert await self.run(fake) == ([], "nmap said: Failed to open device eth0")
 
