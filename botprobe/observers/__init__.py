@@ -1,0 +1,1 @@
+"""Passive observers: what logs and captures tell about hosts, without sending a packet."""

@@ -1,0 +1,68 @@
+"""Counts per client and day, in little memory: 100,000 clients a day and a month of days."""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+# A flood of addresses (IPv6 has enough of them) must not eat the memory.
+MAX_CLIENTS = 1_000_000
+MAX_CLIENT_BYTES = 64
+OTHER_CLIENTS = b"(others)"
+
+
+class ClientNames:
+    """Numbers clients in the order of their appearance."""
+
+    def __init__(self) -> None:
+        self._ids: dict[bytes, int] = {OTHER_CLIENTS: 0}
+
+    def id_of(self, client: bytes) -> int:
+        """Return the number of a client; beyond a million of them all are number 0."""
+        found = self._ids.get(client)
+        if found is None:
+            if len(self._ids) > MAX_CLIENTS or len(client) > MAX_CLIENT_BYTES:
+                return 0
+            found = self._ids[client] = len(self._ids)
+        return found
+
+    def names(self) -> list[bytes]:
+        """Return all clients; the position of each is its number."""
+        return list(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids) - 1
+
+
+class PackedCounts:
+    """Counts by client number; packed into arrays while nobody adds to them."""
+
+    __slots__ = ("_counts", "_ids", "_open")
+
+    def __init__(self) -> None:
+        self._ids = array("L")
+        self._counts = array("L")
+        self._open: dict[int, int] | None = None
+
+    def add(self, counts: Iterable[tuple[int, int]]) -> None:
+        """Add to the counts of some clients."""
+        if self._open is None:
+            self._open = dict(zip(self._ids, self._counts, strict=True))
+        opened = self._open
+        for client, count in counts:
+            opened[client] = opened.get(client, 0) + count
+
+    def pack(self) -> None:
+        """Give back the memory of the open form."""
+        if self._open is not None:
+            self._ids = array("L", self._open.keys())
+            self._counts = array("L", self._open.values())
+            self._open = None
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        if self._open is not None:
+            return iter(self._open.items())
+        return zip(self._ids, self._counts, strict=True)
+
+    def counter(self) -> Counter[int]:
+        """Return the counts as a Counter."""
+        return Counter(dict(self))

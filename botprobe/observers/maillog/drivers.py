@@ -1,0 +1,143 @@
+"""Who drives an abnormal day: the clients whose connections explain what is too many.
+
+What a client wasted are its connections that handed in no mail. The clients with the most waste
+above their own usual are taken away, one after the other, until alpha is back; how many it takes,
+who they are and what they were refused for tells the causes apart.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import median
+
+from botprobe.observers.maillog.baseline import Score
+from botprobe.observers.maillog.figures import ClientDay, Figures
+
+MAX_DRIVERS = 20
+# Alpha is back when it is within two robust standard deviations of its usual value.
+BACK = -2.0
+# So few clients with at least half of the excess are drivers; more are a crowd.
+FEW = 3
+HALF = 0.5
+
+
+class Cause(StrEnum):
+    """What is behind an abnormal day."""
+
+    SMTP_DOS = "smtp-dos"
+    """Few clients connect very often and try to hand in next to nothing."""
+    SIMPLE_ERROR = "simple-error"
+    """Few clients repeat mails that are refused: a broken program, or guessing of addresses."""
+    REMOVED_ACCOUNTS = "removed-accounts"
+    """Many known clients write to users that no longer exist."""
+    DISTRIBUTED_BURST = "distributed-burst"
+    """Many clients, most of them not seen before: a botnet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driver:
+    """One client that drives the day."""
+
+    client: int
+    """Its number in the tally."""
+    connects: int
+    """N_c(A)."""
+    accepted: int
+    rejects: int
+    share: float
+    """Of the day's N_c."""
+    excess_share: float
+    """Of all that was wasted above the usual."""
+    alpha_without: float | None
+    """The day's alpha without this client and the drivers before it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """The drivers of a day, heaviest first, and what they tell."""
+
+    drivers: tuple[Driver, ...]
+    cause: Cause | None
+    """None if nothing above the usual was wasted."""
+    crowd: int
+    """Clients that wasted more than usual."""
+    new_share: float
+    """Share of the excess by clients not seen on the days compared with."""
+
+
+def attribute(
+    day: Figures,
+    clients: Mapping[int, ClientDay],
+    usual_days: Sequence[Mapping[int, ClientDay]],
+    alpha: Score,
+    left_out: frozenset[int],
+) -> Attribution:
+    """Find the drivers of a day.
+
+    Args:
+        day: the figures of the day.
+        clients: what each client did on it.
+        usual_days: what each client did on the days compared with.
+        alpha: the score of the day's alpha.
+        left_out: clients that do not count.
+    """
+    excess = _excess(clients, usual_days, left_out)
+    total = sum(excess.values())
+    if not total:
+        return Attribution(drivers=(), cause=None, crowd=0, new_share=0.0)
+    target = math.exp(alpha.usual + BACK * alpha.scale)
+    connects, mails = day.connects, day.mails
+    drivers: list[Driver] = []
+    for client in sorted(excess, key=excess.__getitem__, reverse=True)[:MAX_DRIVERS]:
+        if connects <= 0 or mails / connects >= target:
+            break
+        did = clients[client]
+        connects -= did.connects
+        mails = max(0, mails - did.accepted)
+        drivers.append(
+            Driver(
+                client=client,
+                connects=did.connects,
+                accepted=did.accepted,
+                rejects=did.rejects,
+                share=did.connects / day.connects,
+                excess_share=excess[client] / total,
+                alpha_without=mails / connects if connects > 0 else None,
+            )
+        )
+    known = frozenset().union(*(usual.keys() for usual in usual_days))
+    new_share = sum(n for client, n in excess.items() if client not in known) / total
+    return Attribution(
+        drivers=tuple(drivers),
+        cause=_cause(day, drivers, new_share, total),
+        crowd=len(excess),
+        new_share=new_share,
+    )
+
+
+def _excess(
+    clients: Mapping[int, ClientDay],
+    usual_days: Sequence[Mapping[int, ClientDay]],
+    left_out: frozenset[int],
+) -> dict[int, float]:
+    nothing = ClientDay()
+    excess = {}
+    for client, did in clients.items():
+        if did.wasted and client not in left_out:
+            usual = median([d.get(client, nothing).wasted for d in usual_days] or [0])
+            if did.wasted > usual:
+                excess[client] = did.wasted - usual
+    return excess
+
+
+def _cause(day: Figures, drivers: Sequence[Driver], new_share: float, total: float) -> Cause:
+    few = drivers[:FEW]
+    if sum(driver.excess_share for driver in few) >= HALF:
+        refused = sum(driver.rejects for driver in few)
+        connected = sum(driver.connects for driver in few)
+        return Cause.SIMPLE_ERROR if refused >= HALF * connected else Cause.SMTP_DOS
+    unknown = day.rejects.get("user-unknown", 0)
+    if unknown >= HALF * total and new_share < HALF:
+        return Cause.REMOVED_ACCOUNTS
+    return Cause.DISTRIBUTED_BURST

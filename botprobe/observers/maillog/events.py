@@ -1,0 +1,80 @@
+"""What one hour of one log file says, before anything is concluded from it."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+# Enough to see what kind of line it is.
+MAX_SAMPLES = 5
+MAX_SAMPLE_BYTES = 300
+
+
+class Way(StrEnum):
+    """Where a delivery went."""
+
+    LOCAL = "local"
+    """To a mailbox, a program or a queue of this host."""
+    LOOPBACK = "loopback"
+    """To a content filter on this host, which hands the mail back."""
+    REMOTE = "remote"
+
+
+@dataclass(slots=True)
+class Unread:
+    """Lines that could not be understood: how many, and the first of them."""
+
+    count: int = 0
+    samples: list[bytes] = field(default_factory=list)
+
+    def add(self, line: bytes) -> None:
+        """Count one line and keep it if it is among the first."""
+        self.count += 1
+        if len(self.samples) < MAX_SAMPLES:
+            self.samples.append(line[:MAX_SAMPLE_BYTES])
+
+    def update(self, other: "Unread") -> None:
+        """Add the lines of another part of the log."""
+        self.count += other.count
+        self.samples += other.samples[: MAX_SAMPLES - len(self.samples)]
+
+
+@dataclass(slots=True)
+class HourEvents:
+    """Counts of one hour; clients are addresses as the log writes them."""
+
+    stamp: bytes
+    """The start of the time stamps, hour included: ``Oct 22 02`` or ``2023-03-14T00``."""
+    lines: int = 0
+    connects: Counter[bytes] = field(default_factory=Counter)
+    """SMTP connections per client."""
+    accepted: Counter[bytes] = field(default_factory=Counter)
+    """Mails that got a queue id over SMTP, per client."""
+    rejects: Counter[tuple[bytes, str]] = field(default_factory=Counter)
+    """Refused commands per client and kind; an empty client is one that cannot be believed."""
+    actions: Counter[str] = field(default_factory=Counter)
+    """Other actions of access tables: discard, hold, filter, redirect, ..."""
+    queue: list[tuple[bytes, bool]] = field(default_factory=list)
+    """Queue ids in order: True where the mail becomes active (``from=``), False where it ends."""
+    deliveries: Counter[tuple[Way, str]] = field(default_factory=Counter)
+    """Deliveries per way and status."""
+    pickups: int = 0
+    """Mails that a local program handed in."""
+    sasl_failures: Counter[bytes] = field(default_factory=Counter)
+    logins: Counter[str] = field(default_factory=Counter)
+    """POP3 and IMAP logins per protocol."""
+    postscreen: Counter[str] = field(default_factory=Counter)
+    """Events of postscreen by its own words: CONNECT, PASS OLD, PREGREET, ..."""
+    unread: Unread = field(default_factory=Unread)
+
+    def refuse(self, client: bytes, kind: str) -> None:
+        """Count one refused command."""
+        self.rejects[client, kind] += 1
+
+
+def unread_lines(lines: Iterable[bytes]) -> Unread:
+    """Count lines that nothing could be made of."""
+    unread = Unread()
+    for line in lines:
+        unread.add(line)
+    return unread

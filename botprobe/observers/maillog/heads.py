@@ -1,0 +1,90 @@
+"""The head of a syslog line: when, which host, which program.
+
+Three forms are common in files: RFC 3164 (``Oct 22 02:13:41 host tag[pid]:``), the same with an
+RFC 3339 stamp, and the stamp of an Exim main log. What comes in other dress (RFC 5424, journald's
+JSON, a leading priority) is first rewritten to the second form by ``dress``.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+_STAMP = rb"([A-Z][a-z]{2} [ \d]?\d \d\d|\d{4}-\d\d-\d\dT\d\d)(:[^ \n]*+)"
+_HEAD = re.compile(_STAMP + rb" ([^ \n]++) ([^\[: \n]++)")
+_HOUR = re.compile(
+    rb"(?:[A-Z][a-z]{2} [ \d]?\d|\d{4}-\d\d-\d\d(?=[T ])|\d\d-[A-Z][a-z]{2}-\d{4})[T ]\d\d(?=:)"
+)
+
+# Daemons that write lines which are counted, or at least tell that a tag is Postfix's.
+_POSTFIX_PROGRAMS = frozenset(
+    b"smtpd qmgr nqmgr cleanup postscreen pickup smtp lmtp local virtual pipe error relay discard"
+    b" bounce anvil scache master".split()
+)
+
+# A chunk that changes the hour more often is not in order: it is sorted line by line.
+_MAX_RUNS = 16
+
+
+class Family(NamedTuple):
+    """What the heads of lines that follow each other have in common."""
+
+    stamp_width: int
+    host: bytes
+    instance: bytes
+    """Postfix's syslog name, as far as the last slash: ``postfix``, ``postfix/submission``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of one line."""
+
+    family: Family | None
+    """None if the program is not one of Postfix's."""
+    program: bytes
+    """The tag behind its last slash."""
+    end: int
+    """Where the tag ends in the line."""
+
+
+def head_of(line: bytes) -> Head | None:
+    """Read the head of a line, None if it has none."""
+    match = _HEAD.match(line)
+    if match is None:
+        return None
+    hour, rest, host, tag = match.groups()
+    instance, slash, program = tag.rpartition(b"/")
+    if not slash or program not in _POSTFIX_PROGRAMS:
+        return Head(None, program, match.end())
+    return Head(Family(len(hour) + len(rest), host, instance), program, match.end())
+
+
+def split_hours(block: bytes) -> list[tuple[bytes, bytes]]:
+    """Split whole lines by the hour of their stamps; lines without a stamp have the hour ``b""``.
+
+    A log is nearly always in order, so the block falls into few runs.
+    """
+    runs: list[tuple[bytes, bytes]] = []
+    position = 0
+    while position < len(block) and len(runs) < _MAX_RUNS:
+        found = _HOUR.match(block, position)
+        hour = found[0] if found else b""
+        end = _end_of_run(block, position, hour)
+        runs.append((hour, block[position:end]))
+        position = end
+    return runs + _sorted_by_hour(block[position:])
+
+
+def _end_of_run(block: bytes, position: int, hour: bytes) -> int:
+    if hour:
+        stop = re.compile(rb"\n(?!%s:)" % re.escape(hour)).search(block, position)
+    else:
+        stop = re.compile(rb"\n").search(block, position)
+    return stop.end() if stop else len(block)
+
+
+def _sorted_by_hour(block: bytes) -> list[tuple[bytes, bytes]]:
+    hours: dict[bytes, list[bytes]] = {}
+    for line in block.splitlines(keepends=True):
+        found = _HOUR.match(line)
+        hours.setdefault(found[0] if found else b"", []).append(line)
+    return [(hour, b"".join(lines)) for hour, lines in hours.items()]

@@ -1,0 +1,132 @@
+"""Reads mail logs into a tally, with as many processes as are given."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import tzinfo
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from botprobe.errors import InputError
+from botprobe.observers.maillog.dress import undress
+from botprobe.observers.maillog.events import HourEvents
+from botprobe.observers.maillog.files import (
+    Piece,
+    chunks,
+    in_order,
+    is_plain,
+    pieces,
+    reference_day,
+)
+from botprobe.observers.maillog.rejects import RejectKind
+from botprobe.observers.maillog.scanner import LogScanner
+from botprobe.observers.maillog.stamps import YearClock
+from botprobe.observers.maillog.tally import LogTally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """How logs are read."""
+
+    first_year: int | None = None
+    """Year of the first stamp of each file, for stamps without one."""
+    instance: bytes | None = None
+    """Only the lines of this syslog name."""
+    own_kinds: tuple[RejectKind, ...] = ()
+    zone: tzinfo | None = None
+    """Where journald's UTC stamps are converted to."""
+    jobs: int = 1
+
+
+def read_logs(paths: list[Path], options: ReadOptions, tally: LogTally) -> None:
+    """Count all lines of the files, oldest file first.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    with _counting(options) as count:
+        for path in in_order(paths):
+            clock = YearClock(reference_day(path), options.first_year)
+            parts: Iterable[Piece | bytes] = pieces(path) if is_plain(path) else chunks(path)
+            for events in count(parts):
+                tally.add(events, clock)
+
+
+def _serve(connection: Connection, options: ReadOptions) -> None:
+    """Count what comes over the connection, until None comes."""
+    scanner = LogScanner(options.own_kinds, options.instance)
+    while (part := connection.recv()) is not None:
+        try:
+            connection.send(_count(part, scanner, options))
+        except InputError as error:
+            connection.send(error)
+
+
+def _count(part: Piece | bytes, scanner: LogScanner, options: ReadOptions) -> list[HourEvents]:
+    chunk = part.read() if isinstance(part, Piece) else part
+    return scanner.scan(undress(chunk, options.zone))
+
+
+class _Workers:
+    """Processes that count, each one part at a time; results come in the order of the parts."""
+
+    def __init__(self, options: ReadOptions) -> None:
+        # A fresh interpreter: a fork would copy whatever threads our caller runs.
+        context = get_context("spawn")
+        self._connections: list[Connection] = []
+        self._processes = []
+        for _ in range(options.jobs):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs, options), daemon=True)
+            process.start()
+            theirs.close()
+            self._connections.append(ours)
+            self._processes.append(process)
+
+    def count(self, parts: Iterable[Piece | bytes]) -> Iterator[list[HourEvents]]:
+        """Yield the counts of each part."""
+        idle = deque(self._connections)
+        busy: deque[Connection] = deque()
+        for part in parts:
+            if not idle:
+                yield _result(busy[0])
+                idle.append(busy.popleft())
+            connection = idle.popleft()
+            connection.send(part)
+            busy.append(connection)
+        for connection in busy:
+            yield _result(connection)
+
+    def close(self) -> None:
+        """End the processes."""
+        for connection, process in zip(self._connections, self._processes, strict=True):
+            with suppress(OSError):
+                connection.send(None)
+            connection.close()
+            process.join(timeout=5)
+            if process.is_alive():
+                process.kill()
+
+
+def _result(connection: Connection) -> list[HourEvents]:
+    try:
+        result: list[HourEvents] | InputError = connection.recv()
+    except EOFError as error:
+        raise InputError("a process that reads the log has died") from error
+    if isinstance(result, InputError):
+        raise result
+    return result
+
+
+@contextmanager
+def _counting(
+    options: ReadOptions,
+) -> Iterator[Callable[[Iterable[Piece | bytes]], Iterable[list[HourEvents]]]]:
+    if options.jobs <= 1:
+        scanner = LogScanner(options.own_kinds, options.instance)
+        yield lambda parts: (_count(part, scanner, options) for part in parts)
+        return
+    with closing(_Workers(options)) as workers:
+        yield workers.count

@@ -1,0 +1,82 @@
+"""A chunk of a log to its counts: lines by hour, hours by family, families by pattern."""
+
+from collections.abc import Sequence
+
+from botprobe.observers.maillog.events import HourEvents
+from botprobe.observers.maillog.exim import count_exim_line
+from botprobe.observers.maillog.heads import Family, Head, head_of, split_hours
+from botprobe.observers.maillog.logins import count_login
+from botprobe.observers.maillog.postfix import PostfixScanner
+from botprobe.observers.maillog.rejects import RejectKind
+from botprobe.observers.maillog.sendmail import PROGRAMS as SENDMAIL_PROGRAMS
+from botprobe.observers.maillog.sendmail import count_sendmail_line
+
+# A block whose first lines are other programs' is asked for its Postfix family so far down.
+_LINES_ASKED = 50
+
+
+class LogScanner:
+    """Counts chunks of a Postfix log; holds compiled patterns only, so chunks stay independent."""
+
+    def __init__(
+        self, own_kinds: tuple[RejectKind, ...] = (), instance: bytes | None = None
+    ) -> None:
+        self._own_kinds = own_kinds
+        self._postfix = PostfixScanner(own_kinds)
+        self._instance = instance
+
+    def scan(self, chunk: bytes) -> list[HourEvents]:
+        """Count whole lines; one result for each hour in them."""
+        return [self._scan_hour(hour, block) for hour, block in split_hours(chunk)]
+
+    def _scan_hour(self, hour: bytes, block: bytes) -> HourEvents:
+        events = HourEvents(hour, lines=block.count(b"\n") + (not block.endswith(b"\n")))
+        family = _first_family(block)
+        if not hour:
+            for line in block.splitlines():
+                events.unread.add(line)
+        elif hour[10:11] == b" ":
+            for line in block.splitlines():
+                count_exim_line(line, events, self._own_kinds)
+        elif family is None or not self._wanted(family):
+            self._scan_rest(block.splitlines(), events)
+        else:
+            self._scan_rest(self._postfix.scan(b"\n" + block, family, events), events)
+        return events
+
+    def _scan_rest(self, lines: Sequence[bytes], events: HourEvents) -> None:
+        families: dict[Family, list[bytes]] = {}
+        for line in lines:
+            head = head_of(line)
+            if head is None:
+                events.unread.add(line)
+            elif head.family is None:
+                self._count_other(head.program, line[head.end :], events)
+            elif self._wanted(head.family):
+                families.setdefault(head.family, []).append(line)
+        for family, members in families.items():
+            self._postfix.scan(b"\n" + b"\n".join(members) + b"\n", family, events)
+
+    def _count_other(self, program: bytes, rest: bytes, events: HourEvents) -> None:
+        if program in SENDMAIL_PROGRAMS:
+            count_sendmail_line(rest, events, self._own_kinds)
+        elif program.startswith(b"exim"):
+            count_exim_line(rest, events, self._own_kinds)
+        else:
+            count_login(program, rest, events.logins)
+
+    def _wanted(self, family: Family) -> bool:
+        return self._instance is None or family.instance == self._instance
+
+
+def _first_family(block: bytes) -> Family | None:
+    position = 0
+    for _ in range(_LINES_ASKED):
+        end = block.find(b"\n", position)
+        head: Head | None = head_of(block[position : end if end >= 0 else len(block)])
+        if head is not None and head.family is not None:
+            return head.family
+        if end < 0:
+            return None
+        position = end + 1
+    return None
