@@ -130,8 +130,8 @@ class LiveHost:
         if persona is None or answer is None:
             return None
         isn = None
-        if test[0] == "P" or test == "ECN":
-            isn = self._isn_source(persona).next(int(test[1]) - 1, now) if test[0] == "P" else 1
+        if test.startswith("P"):  # P1 to P6 are measured; elsewhere any number will do
+            isn = self._isn_source(persona).next(int(test[1]) - 1, now)
         return answer.build(
             packet,
             segment,

@@ -5,6 +5,7 @@ laboratory's ranges is an error, so that no population can ever point at a stran
 """
 
 import random
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,14 @@ RANGES: tuple[IPv4Network | IPv6Network, ...] = (
 )
 """The only addresses that exist in the laboratory."""
 
+CABLES: tuple[IPv4Network | IPv6Network, ...] = (
+    IPv4Network("198.18.0.0/30"),
+    IPv4Network("198.19.255.0/30"),
+    IPv6Network("2001:db8::/126"),
+    IPv6Network("2001:db8:ffff::/126"),
+)
+"""The ends of the laboratory's own cables: scanner to hosts, scanner to the real servers."""
+
 DEFAULT_FILE = Path(__file__).with_name("population.toml")
 
 # 198.18.0.0/17 stays free for the hosts of population.toml; 32,000 random ones fit above it.
@@ -28,6 +37,8 @@ MAX_RANDOM = 32_000
 # What a random host lets be seen: ports that a bot, a server and a printer have open.
 _RANDOM_OPEN_PORTS = (22, 25, 80, 135, 139, 443, 445, 3389)
 
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9.-]+")
 
 _DNS = IPv4Address("198.19.0.53")
 
@@ -173,6 +184,8 @@ def _settings(table: object) -> Settings:
     except ValueError as error:
         raise PopulationError(f"[lab]: {error}") from error
     fields.done()
+    if not any(settings.dns in network for network in RANGES):
+        raise PopulationError(f"[lab]: dns: {settings.dns} is not of the laboratory")
     return settings
 
 
@@ -281,6 +294,7 @@ def _check_host(host: Host) -> None:
     demand(host.addresses, "no address")
     for address in host.addresses:
         demand(any(address in network for network in RANGES), f"{address} is not of the laboratory")
+        demand(not any(address in cable for cable in CABLES), f"{address} is a cable's")
     demand(not host.open & host.closed, "a port is both open and closed")
     for port in host.open | host.closed:
         demand(0 < port < 65_536, f"no such port: {port}")
@@ -293,3 +307,4 @@ def _check_host(host: Host) -> None:
     )
     demand(host.ptr or not (host.forward or host.mx), "forward and mx need a ptr")
     demand(host.real in (None, "postfix"), f"no real server called {host.real!r}")
+    demand(not host.real or _HOST_NAME.fullmatch(host.ptr or host.name), "no name for a server")

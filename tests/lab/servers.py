@@ -165,7 +165,8 @@ class MailMachine:
             ),
             "ascii",
         )
-        self._start([_program("nsd"), "-d", "-c", str(configuration)], lambda: _answers(address))
+        command = [_program("nsd"), "-d", "-c", str(configuration)]
+        self._start(command, directory / "log", lambda: _answers(address))
 
     def serve_mail(self, hosts: Sequence[Host]) -> None:
         """Start Postfix with a greeting of its own on each host's addresses."""
@@ -192,12 +193,11 @@ class MailMachine:
         for name in ("main.cf", "master.cf"):
             os.utime(directory / name, (0, 0))  # Postfix waits 2 s lest somebody is still writing
         first = str(hosts[0].addresses[0])
-        self._start(
-            [str(_POSTFIX_PROGRAMS / "master"), "-c", str(directory), "-d"],
-            lambda: _listens(first, 25),
-        )
+        command = [str(_POSTFIX_PROGRAMS / "master"), "-c", str(directory), "-d"]
+        self._start(command, directory / "log", lambda: _listens(first, 25))
 
-    def _start(self, command: Sequence[str], ready: Callable[[], bool]) -> None:
+    def _start(self, command: Sequence[str], log: Path, ready: Callable[[], bool]) -> None:
+        """Start a server and wait until it is ready, or raise ``LabError`` with its last words."""
         process = subprocess.Popen(
             self.there.enter(*command),
             stdin=subprocess.DEVNULL,
@@ -208,7 +208,8 @@ class MailMachine:
         deadline = time.monotonic() + _START_TIMEOUT
         while not ready():
             if process.poll() is not None or time.monotonic() > deadline:
-                raise LabError(f"{command[0]} does not start")
+                *_, last = ["", *log.read_text("utf-8").splitlines()] if log.exists() else [""]
+                raise LabError(f"{command[0]} does not start: {last}")
             time.sleep(0.01)
 
 
@@ -239,7 +240,8 @@ def _answers(server: IPv4Address) -> bool:
         try:
             asker.connect((str(server), 53))
             asker.send(query)
-            return asker.recv(512)[:2] == query[:2]
+            reply = asker.recv(512)
+            return reply[:2] == query[:2] and not reply[3] & 15  # the code: no error
         except OSError:
             return False
 

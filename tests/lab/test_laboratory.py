@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 import subprocess
 from pathlib import Path
 
@@ -251,6 +252,24 @@ class TestLife:
             for process in family:
                 assert select.select([process], [], [], 5)[0], "a process outlived the laboratory"
                 os.close(process)
+
+    def test_an_interrupt_is_for_the_command(self, people: str, tmp_path: Path) -> None:
+        """Ctrl-C ends the command; the laboratory then ends in good order, with its account."""
+        wire = tmp_path / "wire.json"
+        options = ["--population", people, "--wire", str(wire)]
+        with subprocess.Popen(
+            lab_command(["sh", "-c", "echo up; exec sleep 60"], *options),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        ) as lab:
+            assert lab.stdout is not None
+            assert lab.stdout.readline() == b"up\n"
+
+            os.killpg(lab.pid, signal.SIGINT)
+
+            assert lab.wait(timeout=10) == 128 + signal.SIGINT
+            assert json.loads(wire.read_text()) == {}
 
 
 def _descendants(pid: int) -> list[int]:

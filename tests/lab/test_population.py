@@ -51,6 +51,7 @@ class TestParse:
             ({"address": "203.0.113.1"}, "not of the laboratory"),
             ({"address": "8.8.8.8"}, "not of the laboratory"),
             ({"address": "2001:db9::1"}, "not of the laboratory"),
+            ({"address": "198.18.0.1"}, "a cable's"),
             ({"address": "nonsense"}, "nonsense"),
             ({"address": ""}, "no address"),
             ({"address": "198.19.0.53"}, "address of the DNS server"),
@@ -69,6 +70,7 @@ class TestParse:
             ({"delay_ms": 5, "jitter_ms": 6}, "jitter_ms"),
             ({"forward": True}, "need a ptr"),
             ({"real": "exim"}, "exim"),
+            ({"real": "postfix", "ptr": "two words"}, "no name"),
         ],
     )
     def test_complains_about_what_makes_no_sense(
@@ -77,6 +79,11 @@ class TestParse:
         """Each mistake has an error that names it."""
         with pytest.raises(PopulationError, match=complaint):
             population.parse({"host": [_host(**fields)]})
+
+    def test_the_dns_server_lives_here_too(self) -> None:
+        """No resolver outside of the laboratory can be named."""
+        with pytest.raises(PopulationError, match=r"9\.9\.9\.9 is not of the laboratory"):
+            population.parse({"lab": {"dns": "9.9.9.9"}})
 
     @pytest.mark.parametrize("second", [{"name": "one"}, {"address": "198.18.10.1"}])
     def test_names_and_addresses_are_unique(self, second: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from tests.lab.population import Population
 
-SERVER_NAME = "ns.lab.example"
+_SERVER_NAME = "ns.lab.example"
 
 _START = """\
 $TTL 300
@@ -21,7 +21,7 @@ $TTL 300
 
 def root_zone(population: Population) -> str:
     """Return the root zone: PTR, A, AAAA and MX records."""
-    lines = [_start("."), _address_record(SERVER_NAME, population.settings.dns)]
+    lines = [_start("."), _address_record(_SERVER_NAME, population.settings.dns)]
     for host in population.hosts:
         if host.ptr is None:
             continue
@@ -51,7 +51,7 @@ def _listings(population: Population) -> Iterator[str]:
 
 
 def _start(origin: str) -> str:
-    return _START.format(origin=origin, server=_name(SERVER_NAME))
+    return _START.format(origin=origin, server=_name(_SERVER_NAME))
 
 
 def _address_record(name: str, address: IPv4Address | IPv6Address) -> str:
