@@ -1,9 +1,11 @@
 """The one place that chooses implementations and hands settings down."""
 
 import os
+import resource
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from ipaddress import ip_network
@@ -14,8 +16,10 @@ from botprobe.classify.weights import Weights, load_weights
 from botprobe.config import Settings, addresses, networks, state_directory
 from botprobe.errors import ConfigError
 from botprobe.hostlog import HostLog
+from botprobe.intake.mailfile import after_action, moved_folder
 from botprobe.intake.networks import parse_networks
 from botprobe.intake.trust import TrustSettings
+from botprobe.intake.watching import Feed, Scanner, mail_directories
 from botprobe.model.facts import Facts
 from botprobe.model.target import Target
 from botprobe.model.verdict import Verdict
@@ -25,11 +29,23 @@ from botprobe.probes.dns import DnsProbe
 from botprobe.probes.osdetect import OsEngine, OsProbe
 from botprobe.probes.ping import PingProbe
 from botprobe.probes.smtp import SmtpProbe
+from botprobe.queue.local import LocalBell
 from botprobe.scope.addresses import Scope
 from botprobe.scope.budget import Budget, Limits
 from botprobe.scope.optout import read_optout
+from botprobe.service.again import parse_again
+from botprobe.service.audience import Audience, Everyone
 from botprobe.service.batch import Batch
+from botprobe.service.onlyone import only_one
+from botprobe.service.reader import Reader, Reading
+from botprobe.service.systemd import Supervisor
+from botprobe.service.watch import Watch
+from botprobe.service.worker import Worker
+from botprobe.store.base import CaseStore
 from botprobe.store.sqlite import SqliteStore
+
+# Five sockets for each of a thousand hosts, and something for nmap's pipes.
+MAX_FILES = 8192
 
 
 def trust_settings(settings: Settings) -> TrustSettings:
@@ -64,10 +80,15 @@ def scope_of(settings: Settings) -> Scope:
     )
 
 
+def store_path(settings: Settings) -> Path:
+    """Return where the store's file is."""
+    path = settings.store.path
+    return Path(path) if path else state_directory(os.environ) / "cases.sqlite"
+
+
 def open_store(settings: Settings) -> SqliteStore:
     """Return the store; it is opened by ``async with``."""
-    path = settings.store.path
-    return SqliteStore(Path(path) if path else state_directory(os.environ) / "cases.sqlite")
+    return SqliteStore(store_path(settings))
 
 
 def hostlog_of(settings: Settings) -> HostLog:
@@ -121,27 +142,185 @@ async def open_batch(
         ConfigError: a setting is wrong.
         StoreError: the store cannot be opened.
     """
-    scope = scope_of(settings)
-    limits = _limits(settings)
-    budget = Budget(limits)
     async with open_store(settings) as store:
-        memory = max(limits.cooldown, timedelta(days=1))
-        budget.remember(await store.probed_since(datetime.now(UTC) - memory))
-        async with OsEngine(permission=scope, program=settings.nmap.program) as engine:
+        budget = await _budget(settings, store)
+        scope = scope_of(settings)
+        async with _open_pipeline(settings, scope, store, budget, watcher) as pipeline:
             yield Batch(
-                pipeline=Pipeline(
-                    probes=_probes(settings, scope, engine),
-                    scope=scope,
-                    budget=budget,
-                    store=store,
-                    judge=judge_of(settings),
-                    watcher=watcher,
-                    fresh=fresh,
-                ),
+                pipeline=replace(pipeline, fresh=fresh),
                 hostlog=hostlog_of(settings),
                 concurrency=settings.scope.concurrency,
                 trouble=trouble,
             )
+
+
+class WatchParts:
+    """Makes the parts of a watch from the current settings (``service.watch.Parts``).
+
+    Raises:
+        BotprobeError: a setting is wrong, or a mailbox cannot be read.
+    """
+
+    def __init__(
+        self, load: Callable[[], Settings], store: SqliteStore, budget: Budget, audience: Audience
+    ) -> None:
+        self.store, self.budget, self._audience = store, budget, audience
+        self.problem: str | None = None
+        self._load, self._bell = load, LocalBell()
+        self.reload()
+
+    def reload(self) -> None:
+        """Read settings and opt-out file again.
+
+        Raises:
+            BotprobeError: a setting is wrong, and the former ones stay.
+        """
+        settings = self._load()
+        reading, scanner = _reading(settings), _scanner(settings)
+        again, after = parse_again(settings.watch.again), after_action(settings.watch.after)
+        for root in scanner.roots:
+            mail_directories(root)
+        self._optout_seen = _signature(settings.scope.optout)
+        try:
+            self.scope = scope_of(settings)
+        except ConfigError as error:
+            self.problem = str(error)  # whoever asked to be left alone is not known
+            raise
+        self._settings, self._reading, self._scanner = settings, reading, scanner
+        self._again, self._after = again, after
+        self.budget.limits = _limits(settings)
+        self.problem = None
+        table = settings.watch
+        self.stop_file = Path(table.stop_file) if table.stop_file else None
+        self.drain_seconds = table.drain_seconds
+
+    def optout_changed(self) -> bool:
+        """Say whether the opt-out file is another than the one that was read."""
+        return _signature(self._settings.scope.optout) != self._optout_seen
+
+    def reader(self) -> Reader:
+        """Make a reader of the mailboxes."""
+        scanner = self._scanner
+        return Reader(
+            feed=Feed(scanner.roots, scanner.excluded),
+            scanner=scanner,
+            store=self.store,
+            reading=self._reading,
+            cooldown=self.budget.limits.cooldown,
+            after=self._after,
+            audience=self._audience,
+            bell=self._bell,
+            rescan_seconds=self._settings.watch.rescan_seconds,
+        )
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[Worker]:
+        """Make a worker, with processes that end with it."""
+        settings = self._settings
+        async with _open_pipeline(
+            settings, self.scope, self.store, self.budget, self._audience
+        ) as pipeline:
+            yield Worker(
+                pipeline=pipeline,
+                store=self.store,
+                hostlog=hostlog_of(settings),
+                bell=self._bell,
+                audience=self._audience,
+                owner=f"{socket.gethostname()}:{os.getpid()}",
+                concurrency=settings.watch.concurrency,
+                again=self._again,
+            )
+
+
+@asynccontextmanager
+async def open_watch(load: Callable[[], Settings], screen: Audience) -> AsyncIterator[Watch]:
+    """Open the store for the one watch over it, and take over what a crash left behind.
+
+    Args:
+        load: reads the settings, now and whenever the operator asks for it.
+        screen: who is told of everything; counters for Prometheus come beside it.
+
+    Raises:
+        BotprobeError: a setting is wrong, the store is not to be had, or a mailbox not to be read.
+    """
+    settings = load()
+    audience = Everyone([screen, *_metrics(settings)])
+    _raise_file_limit()
+    with only_one(store_path(settings)):
+        async with open_store(settings) as store:
+            await store.recover()
+            parts = WatchParts(load, store, await _budget(settings, store), audience)
+            supervisor = Supervisor.from_environment(os.environ)
+            yield Watch(parts=parts, audience=audience, supervisor=supervisor)
+
+
+def _metrics(settings: Settings) -> list[Audience]:
+    """Serve counters if the operator wants them; their library is imported only then."""
+    if settings.watch.metrics is None:
+        return []
+    from botprobe.service.metrics import Metrics  # noqa: PLC0415  # costs time and memory
+
+    metrics = Metrics()
+    metrics.serve(settings.watch.metrics)
+    return [metrics]
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as may be allowed: each host that is asked needs some."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, MAX_FILES)), hard))
+
+
+def _reading(settings: Settings) -> Reading:
+    return Reading(
+        trust=trust_settings(settings),
+        hops=settings.scope.hops,
+        max_targets_per_mail=settings.scope.max_targets_per_mail,
+        fresh_for=timedelta(minutes=settings.watch.fresh_minutes),
+    )
+
+
+def _scanner(settings: Settings) -> Scanner:
+    table = settings.watch
+    if not table.mailboxes:
+        raise ConfigError("watch.mailboxes: no mailbox is named, here or on the command line")
+    roots = [Path(name).expanduser().resolve() for name in table.mailboxes]
+    return Scanner(roots, moved_folder(table.after))
+
+
+def _signature(optout: str | None) -> object:
+    """Return something that changes with the opt-out file."""
+    if optout is None:
+        return None
+    try:
+        status = Path(optout).stat()
+    except OSError:
+        return ""
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+async def _budget(settings: Settings, store: CaseStore) -> Budget:
+    """Return the budget, less what was spent of it before."""
+    budget = Budget(_limits(settings))
+    memory = max(budget.limits.cooldown, timedelta(days=1))
+    budget.remember(await store.probed_since(datetime.now(UTC) - memory))
+    return budget
+
+
+@asynccontextmanager
+async def _open_pipeline(
+    settings: Settings, scope: Scope, store: CaseStore, budget: Budget, watcher: Watcher
+) -> AsyncIterator[Pipeline]:
+    """Start the OS engine, and put the pipeline together."""
+    async with OsEngine(permission=scope, program=settings.nmap.program) as engine:
+        yield Pipeline(
+            probes=_probes(settings, scope, engine),
+            scope=scope,
+            budget=budget,
+            store=store,
+            judge=judge_of(settings),
+            watcher=watcher,
+        )
 
 
 def _probes(settings: Settings, scope: Scope, engine: OsEngine) -> Probes:

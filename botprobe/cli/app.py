@@ -14,6 +14,7 @@ from botprobe.cli.host import host
 from botprobe.cli.probe import probe
 from botprobe.cli.report import report
 from botprobe.cli.scan import scan
+from botprobe.cli.watch import watch
 from botprobe.errors import BotprobeError, ConfigError, RefusedByScope
 from botprobe.model.text import visible
 
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (scan, headers, probe, host, report, export, doctor):
+for command in (scan, watch, headers, probe, host, report, export, doctor):
     app.command()(command)
 
 

@@ -50,7 +50,7 @@ class LiveBoard:
     def __rich__(self) -> RenderableType:
         table = Table.grid(padding=(0, 2))
         for address, (since, outcomes) in list(self._running.items())[:MAX_ROWS]:
-            words = [_word(probe, outcomes.get(probe)) for probe in PROBES]
+            words = [probe_word(probe, outcomes.get(probe)) for probe in PROBES]
             age = Text(f"{time.monotonic() - since:4.0f} s", style="dim")
             table.add_row(Text(str(address), style="bold"), age, *words)
         if len(self._running) > MAX_ROWS:
@@ -79,7 +79,8 @@ def shown(board: LiveBoard) -> AbstractContextManager[object]:
     return Live(board, console=console, refresh_per_second=8, transient=True)
 
 
-def _word(probe: str, outcome: Outcome[Any] | None) -> Text:
+def probe_word(probe: str, outcome: Outcome[Any] | None) -> Text:
+    """Show a probe and how it ended, if it did."""
     match outcome:
         case None:
             return Text(f"{probe} …", style="yellow")

@@ -57,6 +57,7 @@ def settings_from(
     helo_name: str | None = None,
     canary: list[str] | None = None,
     hops: str | None = None,
+    watch: dict[str, Any] | None = None,
 ) -> Settings:
     """Read the settings and lay what the command line said over them.
 
@@ -69,6 +70,7 @@ def settings_from(
         "smtp": {"helo_name": helo_name},
         "canary": {"hosts": canary or None},
         "scope": {"hops": hops},
+        "watch": watch or {},
     }
     overrides = {
         table: {key: value for key, value in keys.items() if value is not None}

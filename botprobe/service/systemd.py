@@ -1,4 +1,4 @@
-"""What a service tells systemd: ready, alive, what it does (sd_notify(3), sd_watchdog_enabled(3))."""
+"""What a service tells systemd: ready, alive, what it does (sd_notify(3), systemd.service(5))."""
 
 import logging
 import os

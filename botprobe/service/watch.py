@@ -47,9 +47,13 @@ class Parts(Protocol):
     drain_seconds: float
     scope: Scope
     budget: Budget
-    store: HostTable
     problem: str | None
     """Why nobody may be probed, None if all is well."""
+
+    @property
+    def store(self) -> HostTable:
+        """The store that reader and worker share."""
+        ...
 
     def reader(self) -> Reader:
         """Make a reader of the mailboxes."""

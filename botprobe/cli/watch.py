@@ -1,0 +1,97 @@
+"""``botprobe watch``: follow mailboxes, and investigate the hosts of each mail at once."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from botprobe.cli.options import (
+    AsJsonLines,
+    Canaries,
+    ConfigFile,
+    HeloName,
+    HopsChoice,
+    LogDirectory,
+    StorePath,
+    settings_from,
+)
+from botprobe.cli.watchboard import WatchBoard
+from botprobe.cli.watchlines import LineWriter, WatchLines
+from botprobe.config import Settings
+from botprobe.service.audience import Audience
+from botprobe.wiring import open_watch
+
+
+def watch(
+    mailboxes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="MAILDIR...", help="Maildirs, or directories with mails."),
+    ] = None,
+    config: ConfigFile = None,
+    after: Annotated[
+        str | None,
+        typer.Option(help="Do with a mail that was kept: none, flag or move:FOLDER.", metavar="DO"),
+    ] = None,
+    again: Annotated[
+        str | None, typer.Option(help="Look again after, say, 1h,24h,60d.", metavar="TIMES")
+    ] = None,
+    hops: HopsChoice = None,
+    jsonl: AsJsonLines = False,
+    stop_file: Annotated[
+        str | None, typer.Option(help="Probe nobody while this file exists.", metavar="FILE")
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="Serve counters for Prometheus here.", metavar="IP:PORT")
+    ] = None,
+    store: StorePath = None,
+    log_dir: LogDirectory = None,
+    helo_name: HeloName = None,
+    canary: Canaries = None,
+) -> None:
+    """Follow mailboxes: take each mail once, and ask the hosts on its way what they are."""
+
+    def load() -> Settings:
+        said = {
+            "mailboxes": mailboxes or None,
+            "after": after,
+            "again": None if again is None else [again],
+            "stop_file": stop_file,
+            "metrics": metrics,
+        }
+        return settings_from(
+            config,
+            store=store,
+            log_dir=log_dir,
+            helo_name=helo_name,
+            canary=canary,
+            hops=hops,
+            watch={key: value for key, value in said.items() if value is not None},
+        )
+
+    with _screen(jsonl=jsonl) as screen:
+        asyncio.run(_watch(load, screen))
+
+
+async def _watch(load: Callable[[], Settings], screen: Audience) -> None:
+    async with open_watch(load, screen) as opened:
+        await opened.run()
+
+
+@contextmanager
+def _screen(*, jsonl: bool) -> Iterator[Audience]:
+    """Draw on a terminal, write lines anywhere else."""
+    if sys.stdout.isatty() and not jsonl:
+        board = WatchBoard()
+        with Live(board, console=Console(), refresh_per_second=4, transient=False):
+            yield board
+        return
+    out = LineWriter(sys.stdout)
+    try:
+        yield WatchLines(as_json=jsonl, out=out)
+    finally:
+        out.close()

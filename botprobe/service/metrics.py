@@ -1,0 +1,152 @@
+"""Counters for Prometheus: an audience that only counts. No address is ever a label.
+
+Served in the text format of Prometheus, on an address of the operator's choice, which should be
+loopback: whoever reads it sees how a trap fares.
+"""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    generate_latest,
+    start_http_server,
+)
+
+from botprobe import __version__
+from botprobe.errors import ConfigError
+from botprobe.model.mail import HopStatus
+from botprobe.model.outcome import Measured, Outcome
+from botprobe.model.target import Target
+from botprobe.model.verdict import Case
+from botprobe.model.work import Arrival, Claim, Rank
+from botprobe.service.audience import Status
+
+# From the first packet within a blink to hosts that waited for a day.
+_WAITS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 1800, 7200, 86400)
+_PROBES = (0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 20, 40, 80, 160)
+
+# Reasons are clauses with numbers and addresses in them; a label takes only their first words.
+_REASON_WORDS = 2
+
+
+class Metrics:
+    """Counts what a watch does."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"botprobe_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(f"botprobe_{name}", text, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(f"botprobe_{name}", text, labels, registry=registry, buckets=buckets)
+
+        self._mails = counter("mails", "Mails taken", "source", "result")
+        self._unparsed = counter("received_unparsed", "Received fields that cannot be read")
+        self._hops = counter("hops", "Received fields by trust", "trust")
+        self._probes = counter("probes", "Probes by outcome", "probe", "outcome")
+        self._verdicts = counter("verdicts", "Verdicts by label", "label")
+        self._refusals = counter("refusals", "Hosts that were not probed", "reason")
+        self._troubles = counter("troubles", "Things that went wrong")
+        self._waiting = gauge("queue_depth", "Hosts that are due and not yet asked")
+        self._under_way = gauge("under_way", "Hosts that are being asked")
+        self._budget = gauge("budget_remaining", "Probes that hour and day still allow")
+        self._halted = gauge("halted", "1 while nobody may be probed")
+        self._last_mail = gauge("last_mail_timestamp_seconds", "When the newest mail was taken")
+        self._probe_seconds = histogram(
+            "probe_duration_seconds", "Duration of a probe", _PROBES, "probe"
+        )
+        self._to_probe = histogram(
+            "arrival_to_probe_seconds", "From a mail's arrival to the first probe", _WAITS
+        )
+        self._to_verdict = histogram(
+            "arrival_to_verdict_seconds", "From a mail's arrival to the verdict", _WAITS
+        )
+        Info("botprobe_build", "This program", registry=registry).info({"version": __version__})
+
+    def serve(self, place: str) -> None:
+        """Serve the counters in a thread of their own.
+
+        Raises:
+            ConfigError: ``place`` is no address and port, or cannot be listened on.
+        """
+        host, colon, port = place.rpartition(":")
+        if not colon or not port.isdigit() or int(port) > 65535:
+            raise ConfigError(f"watch.metrics: {place!r} is not an address with a port")
+        try:
+            start_http_server(int(port), host.strip("[]") or "127.0.0.1", self.registry)
+        except OSError as error:
+            raise ConfigError(f"watch.metrics: {place}: {error.strerror}") from error
+
+    def text(self) -> str:
+        """Write all counters in the format of Prometheus."""
+        return generate_latest(self.registry).decode()
+
+    def taken(self, arrival: Arrival) -> None:
+        """Count a mail and its hops."""
+        result = "boundary" if arrival.mail.source_ip is not None else "no-boundary"
+        self._mails.labels("maildir", result).inc()
+        self._last_mail.set(time.time())
+        for hop in arrival.mail.hops:
+            self._hops.labels(hop.trust or "none").inc()
+            if hop.status is HopStatus.UNPARSEABLE:
+                self._unparsed.inc()
+
+    def claimed(self, claim: Claim) -> None:
+        """Count the time from the arrival of a mail to its host's first probe."""
+        if claim.rank is not Rank.LATER:
+            self._to_probe.observe(_seconds_since(claim.due))
+
+    def started(self, target: Target) -> None:
+        """Count nothing: a claim was counted already."""
+
+    def measured(self, _target: Target, probe: str, outcome: Outcome[Any]) -> None:
+        """Count a probe and its duration."""
+        match outcome:
+            case Measured(seconds=seconds):
+                self._probes.labels(probe, "measured").inc()
+                self._probe_seconds.labels(probe).observe(seconds)
+            case _:
+                self._probes.labels(probe, "not-measured").inc()
+
+    def finished(self, case: Case) -> None:
+        """Count nothing: only a case that was kept counts."""
+
+    def concluded(self, claim: Claim, case: Case) -> None:
+        """Count a verdict or a refusal."""
+        if case.refused is not None:
+            self._refusals.labels(_kind(case.refused)).inc()
+            return
+        self._verdicts.labels(case.verdict.label).inc()
+        if claim.rank is not Rank.LATER:
+            self._to_verdict.observe(_seconds_since(claim.due))
+
+    def status(self, status: Status) -> None:
+        """Take over how the watch stands."""
+        if status.waiting is not None:
+            self._waiting.set(status.waiting)
+        self._under_way.set(status.under_way)
+        self._budget.set(status.budget_left)
+        self._halted.set(status.halted is not None)
+
+    def trouble(self, _line: str) -> None:
+        """Count a trouble."""
+        self._troubles.inc()
+
+
+def _kind(reason: str) -> str:
+    words = reason.partition(":")[0].split()[:_REASON_WORDS]
+    return " ".join(word for word in words if word.isalpha() or "-" in word)
+
+
+def _seconds_since(moment: datetime) -> float:
+    return max(0.0, (datetime.now(UTC) - moment).total_seconds())
