@@ -18,11 +18,16 @@ PERFECT = 100
 
 # Of nmap's 4,055 match points one per cent is 40: two small tests, such as a TTL or one option
 # list. Below 95 % several whole tests differ; among published scans such guesses took a
-# Server 2008 R2 for Windows 8.1 (92 %) and a Windows 10 for XP (89 %) or Server 2008 R2 (90 %).
+# Server 2008 R2 for Windows 8.1 (92 %) and a Windows 10 for XP (89 %) or Server 2008 R2 (90 %),
+# and the database of 7.93 takes a Windows 11 for FreeBSD (94 %).
 CONFIDENT = 95
 
 # Per cent are cut, not rounded: a guess one point behind may be half a test away.
 GUESS_MARGIN = 1
+
+# What is newer than the database looks like the newest that it knows: to the database of 7.93 a
+# Server 2019 is a Windows 10 at 95 %, and a Server 2022 one at 97 %. Only a perfect match counts.
+_NEWEST_CLIENTS = frozenset({"10", "11"})
 
 GATEWAY_TYPES = frozenset(
     {
@@ -163,15 +168,16 @@ def _rivals(matches: Iterable[OsMatch], best: int) -> list[OsMatch]:
 def _common_role(rivals: list[OsMatch], best: int) -> OsRole:
     roles = {match_role(match) for match in rivals}
     windows = roles <= {OsRole.CLIENT, OsRole.SERVER, OsRole.AMBIGUOUS}
-    if roles == {OsRole.OTHER}:
-        return OsRole.OTHER
-    if best < CONFIDENT:
+    if best < CONFIDENT or roles == {None}:
         return OsRole.AMBIGUOUS if windows else OsRole.UNKNOWN
-    if roles == {OsRole.CLIENT}:
-        return OsRole.CLIENT
-    if roles == {OsRole.SERVER}:
-        return OsRole.SERVER
-    return OsRole.UNKNOWN if roles == {None} else OsRole.AMBIGUOUS
+    if roles == {OsRole.CLIENT} and best < PERFECT and _names_newest(rivals):
+        return OsRole.AMBIGUOUS
+    role = roles.pop()
+    return OsRole.AMBIGUOUS if roles or role is None else role
+
+
+def _names_newest(rivals: list[OsMatch]) -> bool:
+    return any(_generations(match) & _NEWEST_CLIENTS for match in rivals)
 
 
 def _class_role(osclass: OsClass, name: str) -> OsRole | None:

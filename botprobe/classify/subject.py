@@ -110,7 +110,7 @@ def read_subject(facts: Facts, target: Target, zones: Zones) -> Subject:
     """Read the facts about a target once, for all rules."""
     dns, dnsbl = facts.dns, facts.dnsbl
     name, kind = _best_name(dns.result, target) if isinstance(dns, Measured) else (None, None)
-    liar = _answers_everywhere(facts)
+    liar = isinstance(facts.os, Measured) and answers_everywhere(facts.os.result)
     return Subject(
         facts=facts,
         target=target,
@@ -124,12 +124,10 @@ def read_subject(facts: Facts, target: Target, zones: Zones) -> Subject:
     )
 
 
-def _answers_everywhere(facts: Facts) -> bool:
-    match facts.os:
-        case Measured(OsResult(ports=ports)) if len(ports) >= LIAR_MIN_PORTS:
-            return all(state is PortState.OPEN for _, state in ports)
-        case _:
-            return False
+def answers_everywhere(result: OsResult) -> bool:
+    """Whether all of so many ports are open that no real host has them."""
+    states = [state for _, state in result.ports]
+    return len(states) >= LIAR_MIN_PORTS and all(state is PortState.OPEN for state in states)
 
 
 def _best_name(dns: DnsResult, target: Target) -> tuple[PtrName | None, NameKind | None]:

@@ -34,6 +34,7 @@ class TestNameKind:
             "c-198-18-10-1.hsd1.isp.example",
             "user-198018010001.isp.example",
             "pool-198-18-10-1.mail.isp.example",
+            "mail-198-18-10-1.dyn.isp.example",
             "DSL-198-18-10-1.ISP.EXAMPLE.",
         ],
     )

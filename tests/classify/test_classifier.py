@@ -136,6 +136,16 @@ class TestLabel:
                 Label.UNKNOWN,
             ),
             (Facts(ping=ALIVE, os=sealed(), smtp=FILTERED), NAMED_BY_OPERATOR, Label.UNKNOWN),
+            # Nobody answered, so nobody was found to have no mail server.
+            (
+                Facts(ping=DEAD, os=sealed(), smtp=FILTERED, dns=DYNAMIC),
+                delivered("localhost"),
+                Label.SUSPECTED_BOT,
+            ),
+            # However bad a HELO is, it is one family.
+            (Facts(smtp=CLOSED), delivered("localhost", "203.0.113.9"), Label.SUSPECTED_BOT),
+            # A stack without a service serves nothing.
+            (Facts(os=system(LINUX, opened=()), smtp=CLOSED), NAMED_BY_OPERATOR, Label.UNKNOWN),
             (Facts(os=system(PRINTER), smtp=CLOSED), NAMED_BY_OPERATOR, Label.UNKNOWN),
             (Facts(), NAMED_BY_OPERATOR, Label.UNKNOWN),
         ],
@@ -154,6 +164,7 @@ class TestLabel:
 
         assert verdict.label is Label.NAT_OR_SHARED
         assert "answers-everywhere" in {item.rule for item in verdict.evidence}
+        assert not [change for change in verdict.would_change if "Windows" in change]
 
     def test_strong_contrary_evidence_prevents_a_bot(self) -> None:
         """A client Windows where an MX points is at most suspected."""
@@ -176,6 +187,19 @@ class TestLabel:
         assert verdict.label is Label.NOT_PROBED
         assert verdict.probability == 0.5
         assert "on the opt-out list" in verdict.would_change[0]
+
+
+class TestCaps:
+    def test_one_family_counts_no_more_than_its_cap(self) -> None:
+        """Two lies at the door are one kind of evidence, and are shown to add up to the cap."""
+        verdict = verdict_on(Facts(), delivered("localhost", "203.0.113.9"))
+        weights = {item.rule: item.weight for item in verdict.evidence}
+
+        assert set(weights) == {"delivered", "helo-localhost", "helo-foreign-address"}
+        assert sum(weights.values()) == pytest.approx(WEIGHTS.caps[Family.RECEIPT])
+        assert (
+            weights["helo-foreign-address"] > weights["helo-localhost"] > weights["delivered"] > 0
+        )
 
 
 class TestLateProbe:
@@ -203,6 +227,13 @@ class TestLateProbe:
         early, late = (verdict_on(facts, delivered(), lag) for lag in (5, 72 * HOUR))
 
         assert early == replace(late, would_change=early.would_change)
+
+    def test_unconfirmed_name_proves_no_lasting_address(self) -> None:
+        """A name that leads nowhere may be as old as the last customer."""
+        facts = Facts(os=system(XP), smtp=CLOSED, dns=named("www.firm.example", confirmed=False))
+        early, late = (verdict_on(facts, delivered(), lag) for lag in (5, 72 * HOUR))
+
+        assert late.probability < early.probability
 
     def test_keeps_what_excuses(self) -> None:
         """A mail server that answers late has not answered less."""

@@ -28,6 +28,8 @@ class TestHeloForm:
             ("gmail.com", HeloForm.FREEMAIL),
             ("Hotmail.COM.", HeloForm.FREEMAIL),
             ("mail-ed1-f41.google.com", HeloForm.NAME),
+            ("gmail.com.firm.example", HeloForm.NAME),
+            ("mx.gmail.com", HeloForm.NAME),
             ("DESKTOP-1AB2C3D", HeloForm.UNQUALIFIED),
             ("pc.fritz.lan", HeloForm.UNQUALIFIED),
             ("", HeloForm.UNQUALIFIED),

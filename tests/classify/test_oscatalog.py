@@ -158,7 +158,16 @@ class TestReadOs:
         """Below 95 % nmap took servers for clients: a Windows, no more."""
         assert reading_of(at(XP, 94)) is OsRole.AMBIGUOUS
         assert reading_of(at(SERVER, 94)) is OsRole.AMBIGUOUS
-        assert reading_of(at(LINUX, 90), at(ROUTER, 85)) is OsRole.OTHER
+        assert reading_of(at(LINUX, 94)) is OsRole.UNKNOWN
+
+    def test_guess_at_the_newest_client_is_ambiguous(self) -> None:
+        """A server that is newer than the database looks like the newest client in it."""
+        ten = match("Microsoft Windows 10 1607", "10")
+
+        assert reading_of(ten) is OsRole.CLIENT
+        assert reading_of(at(ten, 99)) is OsRole.AMBIGUOUS
+        assert reading_of(at(XP, 98), at(ten, 97)) is OsRole.AMBIGUOUS
+        assert reading_of(at(XP, 98), at(ten, 96)) is OsRole.CLIENT
 
     def test_weak_guesses_that_differ_tell_nothing(self) -> None:
         """A Windows at 92 % beside a Linux at 85 % is no reading."""

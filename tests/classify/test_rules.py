@@ -107,6 +107,12 @@ class TestSystem:
 
         assert found(facts) == {"server-windows"}
 
+    def test_few_ports_make_no_liar(self) -> None:
+        """Who was asked for three ports and has them open has told no lie."""
+        facts = Facts(os=system(SERVER, opened=(80, 443, 3389), closed=()))
+
+        assert found(facts) == {"server-windows"}
+
 
 class TestService:
     @pytest.mark.parametrize(
@@ -134,6 +140,12 @@ class TestService:
         """A host that is off has no closed door, it has no door."""
         assert found(Facts(smtp=FILTERED, ping=DEAD, os=sealed())) == set()
         assert found(Facts(smtp=FILTERED)) == set()
+
+    def test_closed_port_is_a_sign_of_life(self) -> None:
+        """Only a host that is up can say no."""
+        facts = Facts(smtp=FILTERED, ping=DEAD, os=system(opened=(), closed=(113,)))
+
+        assert found(facts) == {"port-filtered"}
 
     def test_port_that_nmap_saw_open_is_not_closed(self) -> None:
         """Rate limits close doors for a moment; that is no lack of a mail server."""

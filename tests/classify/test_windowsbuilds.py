@@ -114,6 +114,7 @@ class TestReadSystem:
             ((SEVEN,), "10.0.20348", OsRole.SERVER),
             ((), "5.1.2600", OsRole.CLIENT),
             ((XP,), "nonsense", OsRole.CLIENT),
+            ((XP,), "6.1.7601", OsRole.CLIENT),
             ((LINUX,), "5.1.2600", OsRole.OTHER),
         ],
     )
