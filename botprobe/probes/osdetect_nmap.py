@@ -25,6 +25,8 @@ from botprobe.probes.osdetect_xml import HostStream, read_host
 
 OLDEST = (7, 80)
 OnHost = Callable[[IpAddress, OsResult], None]
+OnRawHost = Callable[[bytes, str], None]
+"""Takes a ``host`` element as nmap wrote it, and nmap's version; may raise ParseError."""
 
 # Client and server releases of Windows that only younger databases tell from Windows 10.
 _RECENT_SYSTEMS = ("Windows 11", "Windows Server 2019", "Windows Server 2022")
@@ -159,12 +161,27 @@ async def run_nmap(
     Raises:
         ProbeUnavailable: nmap cannot be run at all.
     """
+
+    def read(host: bytes, version: str) -> None:
+        on_host(*read_host(host, version))
+
+    return await stream_nmap(program, arguments, read, seconds=seconds)
+
+
+async def stream_nmap(
+    program: str, arguments: Sequence[str], on_raw_host: OnRawHost, *, seconds: float
+) -> str:
+    """Do as ``run_nmap``, with the ``host`` elements as nmap wrote them.
+
+    Raises:
+        ProbeUnavailable: nmap cannot be run at all.
+    """
     async with _running(program, *arguments) as process:
         try:
             async with asyncio.timeout(seconds):
                 async with asyncio.TaskGroup() as group:
                     errors = group.create_task(_first_kilobytes(process.stderr))
-                    garbage = group.create_task(_hear(process, on_host))
+                    garbage = group.create_task(_hear(process, on_raw_host))
                 status = await process.wait()
         except TimeoutError:
             return f"nmap was killed after {seconds:g} s"
@@ -216,7 +233,7 @@ def _kill_group(process: asyncio.subprocess.Process) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-async def _hear(process: asyncio.subprocess.Process, on_host: OnHost) -> ParseError | None:
+async def _hear(process: asyncio.subprocess.Process, on_raw_host: OnRawHost) -> ParseError | None:
     """Read hosts to the end of the output, or to where it goes wrong."""
     output, stream = process.stdout, HostStream()
     assert output is not None  # noqa: S101  # it is a pipe
@@ -225,7 +242,7 @@ async def _hear(process: asyncio.subprocess.Process, on_host: OnHost) -> ParseEr
     def hand_over() -> None:
         for host in stream.take():
             try:
-                on_host(*read_host(host, stream.version))
+                on_raw_host(host, stream.version)
             except ParseError as error:
                 logger.warning("%s", error)
 
