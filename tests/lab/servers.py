@@ -197,7 +197,7 @@ class MailMachine:
         self._start(command, directory / "log", lambda: _listens(first, 25))
 
     def _start(self, command: Sequence[str], log: Path, ready: Callable[[], bool]) -> None:
-        """Start a server and wait until it is ready, or raise ``LabError`` with its last words."""
+        """Start a server and wait until it is ready, or raise ``LabError`` with its own words."""
         process = subprocess.Popen(
             self.there.enter(*command),
             stdin=subprocess.DEVNULL,
@@ -208,8 +208,7 @@ class MailMachine:
         deadline = time.monotonic() + _START_TIMEOUT
         while not ready():
             if process.poll() is not None or time.monotonic() > deadline:
-                *_, last = ["", *log.read_text("utf-8").splitlines()] if log.exists() else [""]
-                raise LabError(f"{command[0]} does not start: {last}")
+                raise LabError(f"{command[0]} does not start: {_first_complaint(log)}")
             time.sleep(0.01)
 
 
@@ -223,6 +222,11 @@ def _make_queue(directory: Path) -> None:
         path.mkdir()
         shutil.chown(path, "postfix", group)
         path.chmod(mode)
+
+
+def _first_complaint(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").splitlines() if log.exists() else []
+    return next((line for line in lines if "error" in line or "fatal" in line), "no reason given")
 
 
 def _program(name: str) -> str:
