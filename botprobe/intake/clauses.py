@@ -17,14 +17,13 @@ _COMMENT = _NESTED.format(_NESTED.format(_NESTED.format(_FLAT)))
 _QUOTED = r'"(?:[^"\\]++|\\.)*+"'
 _BRACKETED = r"\[[^\[\]()\"]*+\]"
 _PLAIN = r"[^ ()\"\[\];]++"
-# The first two alternatives are the plain cases of the next two, which are slower.
-_TOKEN = re.compile(
-    rf" ?({_PLAIN}(?![^ (])|\([^()\\]*+\)|(?:{_PLAIN}|{_QUOTED}|{_BRACKETED})++|{_COMMENT}"
-    r'|[;()"\[\]])'
-)
+_WORD = rf"(?:{_PLAIN}|{_QUOTED}|{_BRACKETED})++"
+_TOKEN = re.compile(rf" ?({_PLAIN}(?![^ (])|\([^()\\]*+\)|{_WORD}|{_COMMENT}" r'|[;()"\[\]])')
+
 # The second reading of a field whose parentheses have no partners: in quotes they need none.
 _QUOTING = rf"\((?:[^()\\\"]++|\\.|{_QUOTED}|\"|{_COMMENT})*+\)"
-_QUOTING_TOKEN = re.compile(rf" ?({_QUOTING}|(?:{_PLAIN}|{_QUOTED}|{_BRACKETED})++|[;()\"\[\]])")
+_QUOTING_TOKEN = re.compile(rf" ?({_QUOTING}|{_WORD}|[;()\"\[\]])")
+
 _STRAY = frozenset('()"[]')
 _MARKS = _STRAY | {";"}
 
@@ -39,84 +38,151 @@ _MAX_SEMICOLONS = 8
 
 
 class Clauses(NamedTuple):
-    """A field taken apart into tokens: words, and comments with their parentheses."""
+    """A field taken apart; of a clause that occurs twice, the first. Comments lack parentheses."""
 
-    lead: list[str]
-    """What stands before the first keyword."""
-    sender: list[str] | None
-    """``from``; None where the field has no such clause."""
-    by: list[str] | None
-    protocol: list[str]
-    """``with``, or ``via`` where that is all there is."""
-    id: list[str]
-    recipient: list[str]
-    """``for``."""
-    second_sender: list[str]
-    """A second ``from``: XMail puts the envelope sender there."""
-    date: str
+    lead: str = ""
+    """The word or comment that stands before the first keyword."""
+    sender: tuple[str, ...] | None = None
+    """The words behind ``from``, an empty one for a first that is missing; None without it."""
+    comment: str | None = None
+    """The first comment behind ``from``."""
+    second_comment: str | None = None
+    by: str | None = None
+    """The first word behind ``by``, empty where there is none; None without it."""
+    by_comment: str | None = None
+    protocol: str | None = None
+    """All words behind ``with``, or behind ``via`` where that is all there is."""
+    protocol_comments: str = ""
+    """The comments behind it, with their parentheses."""
+    id: str | None = None
+    recipient: str | None = None
+    """The first word behind ``for``."""
+    second_sender: str | None = None
+    """The first word behind a second ``from``: XMail puts the envelope sender there."""
+    date: str = ""
     """What follows the last semicolon."""
-    tokens: list[str]
-    """All of them, keywords included."""
-
-    @property
-    def damaged(self) -> bool:
-        """Whether a parenthesis, bracket or quotation mark before ``by`` has no partner."""
-        return not _STRAY.isdisjoint(self.lead + (self.sender or []))
+    damaged: bool = False
+    """Whether a parenthesis, bracket or quotation mark before ``by`` has no partner."""
 
 
-_NOTHING: list[str] = []
+# Most fields are of this form; the tokens of the long way lead to the same result.
+_SIMPLE = r"\((?:[^()\\]++|\([^()\\]*+\))*+\)"
+_NAME = rf"(?!(?i:from|by|via|with|id|for)(?![^ (])){_PLAIN}"
+_USUAL = re.compile(
+    rf"(?:from ((?:{_PLAIN}|\[[^ \[\]()\"]*+\])(?![^ ]))"
+    rf"(?: ({_SIMPLE})(?: ({_SIMPLE})(?: {_SIMPLE})*+)?)? )?+"
+    rf"by ({_NAME})(?: ?({_SIMPLE})(?: {_SIMPLE})*+)?"
+    rf"(?: with ({_NAME}(?: (?!tls ){_NAME})*+)((?: {_SIMPLE}| tls {_NAME})*+))?"
+    rf"(?: id ({_NAME})(?: {_SIMPLE})*+)?"
+    rf"( via (?:{_NAME} ?)++)?"
+    rf"(?: for ({_NAME})(?: {_SIMPLE})*+)? ?;([^;]*+)"
+)
 
 
 def split_clauses(value: str) -> Clauses:
-    """Take the value of a ``Received`` field apart; of a clause that occurs twice, the first.
+    """Take the value of a ``Received`` field apart.
 
     Args:
         value: on one line, words parted by single spaces.
     """
+    usual = _USUAL.fullmatch(value)
+    if usual is None:
+        return split_tokens(value)
+    first, comment, second, by, by_comment, protocol, behind, queue_id, via, recipient, date = (
+        usual.groups()
+    )
+    if protocol is None and via is not None:
+        return split_tokens(value)
+    return Clauses(
+        "",
+        None if first is None else (first,),
+        comment and comment[1:-1],
+        second and second[1:-1],
+        by,
+        by_comment and by_comment[1:-1],
+        protocol,
+        behind or "",
+        queue_id,
+        recipient,
+        None,
+        date,
+    )
+
+
+def split_tokens(value: str) -> Clauses:
+    """Take the value of any ``Received`` field apart, token by token."""
     body, date = _split_date(value)
+    tokens = _tokens(body)
+    parts: dict[str, list[str]] = {}
+    keyword, start, data = "", 0, -1
+    for position in [at for at, part in enumerate(tokens) if part in _KEYWORDS]:
+        if position == data:
+            continue
+        parts.setdefault(keyword, tokens[start:position])
+        keyword, start = _KEYWORDS[tokens[position]], position + 1
+        if keyword == "from" and "from" in parts:
+            keyword = "second from"
+        elif keyword == "from":
+            data = start
+    parts.setdefault(keyword, tokens[start:])
+    lead, sender, by = parts[""], parts.get("from"), parts.get("by")
+    protocol = parts.get("with") or parts.get("via") or []
+    comments = _comments(sender or [])
+    return Clauses(
+        lead=lead[0] if lead else "",
+        sender=None if sender is None else _sender_words(sender),
+        comment=comments[0] if comments else None,
+        second_comment=comments[1] if len(comments) > 1 else None,
+        by=None if by is None else _first_word(by) or "",
+        by_comment=next(iter(_comments(by or [])), None),
+        protocol=" ".join(_before_tls(_words(protocol))) or None,
+        protocol_comments=" ".join(f"({comment})" for comment in _comments(protocol)),
+        id=_first_word(parts.get("id", [])),
+        recipient=_first_word(parts.get("for", [])),
+        second_sender=_first_word(parts.get("second from", [])),
+        date=date,
+        damaged=not _STRAY.isdisjoint(lead + (sender or [])),
+    )
+
+
+def comments_in(value: str) -> list[str]:
+    """All comments of a field or of a part of it, without their parentheses."""
+    return _comments(_tokens(value))
+
+
+def named_words(value: str) -> list[str]:
+    """All words of a field, keywords included."""
+    return _words(_tokens(value))
+
+
+def _tokens(body: str) -> list[str]:
     tokens = _TOKEN.findall(body)
     if '"' in body and not _STRAY.isdisjoint(tokens):
         again = _QUOTING_TOKEN.findall(body)
         tokens = again if _STRAY.isdisjoint(again) else tokens
-    parts: dict[str, list[str]] = {}
-    keyword, start, data = "", 0, -1
-    for position, token in enumerate(tokens):
-        if token in _KEYWORDS and position != data:
-            parts.setdefault(keyword, tokens[start:position])
-            keyword, start = _KEYWORDS[token], position + 1
-            if keyword == "from":
-                keyword = "second from" if "from" in parts else "from"
-                data = start if "from" not in parts else data
-    parts.setdefault(keyword, tokens[start:])
-    get = parts.get
-    return Clauses(
-        parts[""],
-        get("from"),
-        get("by"),
-        get("with") or get("via") or _NOTHING,
-        get("id", _NOTHING),
-        get("for", _NOTHING),
-        get("second from", _NOTHING),
-        date,
-        tokens,
-    )
+    return tokens
 
 
-def words_of(tokens: list[str]) -> list[str]:
-    """The words of a clause."""
+def _words(tokens: list[str]) -> list[str]:
     return [token for token in tokens if token[0] != "(" and token not in _MARKS]
 
 
-def comments_of(tokens: list[str]) -> list[str]:
-    """The comments of a clause, without their parentheses."""
+def _comments(tokens: list[str]) -> list[str]:
     return [token[1:-1] for token in tokens if token[0] == "(" and len(token) > 1]
 
 
-def first_word(tokens: list[str]) -> str | None:
-    """The first word of a clause."""
-    if tokens and tokens[0][0] != "(" and tokens[0] not in _MARKS:
-        return tokens[0]
-    return next(iter(words_of(tokens)), None)
+def _first_word(tokens: list[str]) -> str | None:
+    return next(iter(_words(tokens)), None)
+
+
+def _sender_words(tokens: list[str]) -> tuple[str, ...]:
+    words = _words(tokens)
+    return ("", *words) if tokens and tokens[0][0] == "(" else tuple(words)
+
+
+def _before_tls(words: list[str]) -> list[str]:
+    """Exim goes on behind the protocol: with esmtps (TLS1.3) tls TLS_AES_256_GCM_SHA384."""
+    return words[: words.index("tls")] if "tls" in words else words
 
 
 def _split_date(value: str) -> tuple[str, str]:

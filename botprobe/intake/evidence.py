@@ -6,6 +6,7 @@ out of order in 10 % and 5 %. Only what cannot be true at all contradicts a line
 
 import re
 from datetime import timedelta
+from typing import NamedTuple
 
 from botprobe.intake.dates import IMPOSSIBLE
 from botprobe.intake.literals import parse_literal
@@ -37,44 +38,38 @@ def helo_evidence(hop: Hop) -> list[str]:
     return []
 
 
-def contradictions(hop: Hop, above: Hop | None) -> list[str]:
-    """What cannot be true: addresses, dates and zones that do not exist, a hop from the future."""
-    found = [reason for reason in hop.reasons if reason.startswith(IMPOSSIBLE)]
-    if hop.ip is not None and is_unroutable(hop.ip):
-        found.append(f"no host can send from {hop.ip}")
-    if hop.ip is None and hop.status is HopStatus.PARSED and _OCTETS.search(hop.raw):
-        found.append("its address has impossible octets")
-    lead = _lead(hop, above)
-    if lead is not None and lead > IMPOSSIBLE_LEAD:
-        found.append(f"dated {_span(lead)} after the line above it")
-    return found
+class Evidence(NamedTuple):
+    """What speaks against a line."""
+
+    contradictions: list[str]
+    """What cannot be true."""
+    oddities: list[str]
+    """What is seldom in honest mail, and not always a forgery."""
 
 
-def claim_evidence(hop: Hop, above: Hop | None, *, below_fields: bool) -> list[str]:
-    """What is odd about a line that was not written by us.
+def examine(hop: Hop, above: Hop | None, *, below_fields: bool) -> Evidence:
+    """Examine a line that was not written by us.
 
     Args:
         hop: the line.
         above: the next newer line.
         below_fields: other fields of the message stand above it.
     """
-    found = ["it stands below other fields of the message"] if below_fields else []
-    lead = _lead(hop, above)
-    if lead is not None and CLOCK_TOLERANCE < lead <= IMPOSSIBLE_LEAD:
-        found.append(f"dated {_span(lead)} after the line above it")
+    against = [reason for reason in hop.reasons if reason.startswith(IMPOSSIBLE)]
+    odd = ["it stands below other fields of the message"] if below_fields else []
+    if hop.ip is not None and is_unroutable(hop.ip):
+        against.append(f"no host can send from {hop.ip}")
+    if hop.ip is None and hop.status is HopStatus.PARSED and _OCTETS.search(hop.raw):
+        against.append("its address has impossible octets")
+    if above is not None and hop.at is not None and above.at is not None:
+        lead = hop.at - above.at
+        if lead > CLOCK_TOLERANCE:
+            found = against if lead > IMPOSSIBLE_LEAD else odd
+            found.append(f"dated {_span(lead)} after the line above it")
     if above is not None and above.ip is not None and not _continues(hop, above):
         peer = above.helo or above.rdns
-        found.append(
-            f"written by {hop.by}, but the line above got the mail from {peer} ({above.ip})"
-        )
-    return found + helo_evidence(hop)
-
-
-def _lead(hop: Hop, above: Hop | None) -> timedelta | None:
-    """How much later than the line above it a line is dated."""
-    if above is None or hop.at is None or above.at is None:
-        return None
-    return hop.at - above.at
+        odd.append(f"written by {hop.by}, but the line above got the mail from {peer} ({above.ip})")
+    return Evidence(against, odd + helo_evidence(hop))
 
 
 def _continues(hop: Hop, above: Hop) -> bool:

@@ -4,12 +4,18 @@ Understood are ``1.2.3.4``, ``IPv6:2001:db8::1``, bare IPv6, ``::ffff:1.2.3.4``,
 ``1.2.3.4:25`` and ``1.2.3.4.25`` (address and port). Impossible octets are no address.
 """
 
+import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from botprobe.model.mail import IpAddress
 
 # "IPv6:" and eight groups, the last two dotted, and a zone; what is longer is no address.
 MAX_LITERAL = 5 + 45 + 1 + 32
+
+
+_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+# A fifth number is a port.
+_V4 = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}(?:\.[0-9]{{1,5}})?")
 
 
 def parse_literal(text: str) -> IpAddress | None:
@@ -34,22 +40,11 @@ def parse_literal(text: str) -> IpAddress | None:
 
 
 def _parse_v4(text: str) -> IPv4Address | None:
-    """Four octets, maybe a port; most texts that come here are host names, and fail at once."""
-    if not text[-1:].isdigit():
+    match = _V4.fullmatch(text)
+    if match is None:
         return None
-    octets = text.split(".")
-    if len(octets) == 5 and _is_port(octets[4]):
-        octets.pop()
-    if len(octets) != 4 or not text.isascii():
-        return None
-    number = 0
-    for octet in octets:
-        if not octet.isdigit() or len(octet) > 3 or (octet[0] == "0" and octet != "0"):
-            return None
-        if (value := int(octet)) > 255:
-            return None
-        number = number << 8 | value
-    return IPv4Address(number)
+    first, second, third, fourth = match.groups()
+    return IPv4Address(int(first) << 24 | int(second) << 16 | int(third) << 8 | int(fourth))
 
 
 def _is_port(text: str) -> bool:

@@ -26,6 +26,8 @@ MAX_HOPS = 100
 
 MAX_TEXT = 1_000
 
+_INFER = TrustSettings()
+
 # Fields that the author's program writes; honest servers put their trace above them.
 _AUTHOR_FIELDS = frozenset(
     ("from", "to", "cc", "subject", "date", "message-id", "mime-version", "content-type")
@@ -76,7 +78,7 @@ def read_mail(data: bytes, file: str, settings: TrustSettings | None = None) -> 
         errors = (*errors, f"{len(received)} Received fields: only the newest {MAX_HOPS} are read")
     hops = [parse_received(value, index) for index, value in enumerate(received[:MAX_HOPS])]
     hops += _synthetic_hops(origins, len(hops))
-    judged, boundary = judge(hops, settings or TrustSettings(), frozenset(late))
+    judged, boundary = judge(hops, settings or _INFER, frozenset(late))
     return _mail(file, once, judged, boundary, errors)
 
 

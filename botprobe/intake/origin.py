@@ -9,7 +9,7 @@ comment with a HELO marker, as of qmail and CommuniGate, hands on to the next.
 import re
 from typing import NamedTuple
 
-from botprobe.intake.clauses import comments_of, words_of
+from botprobe.intake.clauses import Clauses
 from botprobe.intake.literals import parse_literal
 from botprobe.intake.writers import Writer
 from botprobe.model.mail import IpAddress
@@ -37,11 +37,14 @@ _BRACKET_FIRST = re.compile(
     r"\s*+\[\[?([^\[\]\s]{0,90})(?:\](?::[0-9]{1,5}\b)?|$)\s*+(.*)", re.DOTALL
 )
 # name [1.2.3.4], name[1.2.3.4], ident@name [1.2.3.4], ident@[1.2.3.4] (may be forged); an ident may
-# hold brackets of its own.
+# hold brackets of its own. The keys of other forms are no names.
+_ADDRESS_BEHIND = r"\s*+\[([^\[\]\s]{0,90})(?:\sport:[0-9]+)?\](?=[\s(:]|$)(.*)"
 _NAME_FIRST = re.compile(
-    r"\s*+(?!(?:helo|ident|port)=|account\s)(?:(\S{0,1000})@)?([^\s@\[\]\"]{0,1000})\s*+"
-    r"\[([^\[\]\s]{0,90})(?:\sport:[0-9]+)?\](?=[\s(:]|$)(.*)",
-    re.DOTALL | re.IGNORECASE,
+    rf"\s*+(?!(?:helo|HELO|ident|port)=|account\s)()([^\s@\[\]\"]++){_ADDRESS_BEHIND}", re.DOTALL
+)
+_IDENT_FIRST = re.compile(
+    rf"\s*+(?!(?:helo|HELO|ident|port)=|account\s)(\S{{0,1000}})@([^\s@\[\]\"]*+){_ADDRESS_BEHIND}",
+    re.DOTALL,
 )
 # 1.2.3.4, ident@1.2.3.4, 1.2.3.4:25, 1.2.3.4 with login; "1.2.3.4, HELO x" of smap
 _BARE = re.compile(
@@ -82,32 +85,29 @@ _NOT_VERIFYING = frozenset((Writer.QMAIL, Writer.OPENSMTPD))
 _QMAIL_LIKE = frozenset((Writer.QMAIL, Writer.CRITICAL_PATH, Writer.OTHER))
 
 
-def read_origin(sender: list[str], writer: Writer, *, attached: bool, whole: bool) -> Origin:
+def read_origin(clauses: Clauses, writer: Writer, *, attached: bool) -> Origin:
     """Read the ``from`` clause of a field.
 
     Args:
-        sender: the tokens between ``from`` and ``by``.
-        writer: who wrote the field.
+        clauses: the field.
+        writer: who wrote it.
         attached: the first comment follows the first word without a space, as smap writes it.
-        whole: all parentheses, brackets and quotation marks have partners.
     """
-    words, comments = words_of(sender), comments_of(sender)
-    if not comments:
-        return _without_comment(words, writer) if whole else Origin()
-    if sender[0][0] == "(":
-        words.insert(0, "")
+    words, comment = clauses.sender or (), clauses.comment
+    if comment is None:
+        return Origin() if clauses.damaged else _without_comment(words, writer)
     first = words[0] or None
     if attached and first is not None:
-        return _attached(words, comments, writer)
-    if _is_marker(comments):
-        return _with_marker(words, comments, writer)
-    origin = _with_comment(first, comments[0], writer) or _other_comment(words, comments[0], writer)
-    if origin.ip is None and _LOCAL.match(comments[0]) is not None:
+        return _attached(clauses, first, comment, writer)
+    if comment[:4].upper() in _MARKERS and _is_marker(clauses, comment):
+        return _with_marker(clauses, comment, writer)
+    origin = _with_comment(first, comment, writer) or _other_comment(words, comment, writer)
+    if origin.ip is None and _LOCAL.match(comment) is not None:
         return origin._replace(has_slot=False)
     return origin
 
 
-def _without_comment(words: list[str], writer: Writer) -> Origin:
+def _without_comment(words: tuple[str, ...], writer: Writer) -> Origin:
     """``[1.2.3.4]``, ``1.2.3.4`` or ``name [1.2.3.4]``."""
     if len(words) == 1:
         # Postfix never leaves the comment out: such a word is a HELO, or the line is forged.
@@ -123,13 +123,13 @@ def _without_comment(words: list[str], writer: Writer) -> Origin:
     return Origin(helo=words[0] if words else None, has_slot=False)
 
 
-def _attached(words: list[str], comments: list[str], writer: Writer) -> Origin:
+def _attached(clauses: Clauses, first: str, comment: str, writer: Writer) -> Origin:
     """``rdns(1.2.3.4, HELO x)`` and ``rdns(1.2.3.4), claiming to be "x"`` of smap, and others.
 
     A HELO may hold parentheses too, but then the true comment follows: two are one too many.
     """
-    first, comment = words[0], comments[0]
-    if len(comments) > 1:
+    words = clauses.sender or ()
+    if clauses.second_comment is not None:
         return Origin(helo=first)
     if comment.startswith("mailfrom:"):  # Alibaba's relays, which leave out the HELO
         return Origin(parse_literal(first))
@@ -139,20 +139,22 @@ def _attached(words: list[str], comments: list[str], writer: Writer) -> Origin:
     return _with_comment(first, comment, writer) or Origin(helo=first)
 
 
-def _is_marker(comments: list[str]) -> bool:
+def _is_marker(clauses: Clauses, comment: str) -> bool:
     """Whether the first comment says the HELO; ``(helo [1.2.3.4])`` names a host called "helo"."""
-    marker, _, rest = comments[0].partition(" ")
+    marker, _, rest = comment.partition(" ")
     if marker in _MARKERS or marker.upper() not in _MARKERS:
         return marker in _MARKERS
-    return rest[:1] != "[" or (len(comments) > 1 and _BARE.fullmatch(comments[1]) is not None)
+    second = clauses.second_comment
+    return rest[:1] != "[" or (second is not None and _BARE.fullmatch(second) is not None)
 
 
-def _with_marker(words: list[str], comments: list[str], writer: Writer) -> Origin:
+def _with_marker(clauses: Clauses, comment: str, writer: Writer) -> Origin:
     """``rdns (HELO x) (ident@1.2.3.4)`` of qmail; ``[1.2.3.4] (HELO x)`` of CommuniGate."""
-    helo = comments[0][5:].strip() or None
+    helo = comment[5:].strip() or None
+    words, second = clauses.sender or ("",), clauses.second_comment
     first = words[0] or None
-    for comment in comments[1:2]:
-        match = _BARE.fullmatch(comment) or _IDENT_BRACKET.fullmatch(comment)
+    if second is not None:
+        match = _BARE.fullmatch(second) or _IDENT_BRACKET.fullmatch(second)
         if match is not None:
             rdns = _name(first)
             verified = _verified(Writer.QMAIL if writer is Writer.OTHER else writer, rdns)
@@ -165,9 +167,11 @@ def _with_marker(words: list[str], comments: list[str], writer: Writer) -> Origi
 
 def _with_comment(first: str | None, comment: str, writer: Writer) -> Origin | None:
     """The forms whose first comment holds the address."""
-    if comment[:1] == "[" and "@" not in comment:
-        return _bracket_first(first, comment, writer)
-    if (match := _NAME_FIRST.match(comment)) is not None and (match[1] or match[2]):
+    if (match := _NAME_FIRST.match(comment)) is not None:
+        return _name_first(first, match, writer)
+    if "@" not in comment and (origin := _bracket_first(first, comment, writer)) is not None:
+        return origin
+    if (match := _IDENT_FIRST.match(comment)) is not None:
         return _name_first(first, match, writer)
     if (match := _BARE.fullmatch(comment)) is not None:
         return _bare(first, match, writer)
@@ -226,7 +230,7 @@ def _bare(first: str | None, match: re.Match[str], writer: Writer) -> Origin:
     return Origin(ip, first, rdns, _verified(writer, rdns), ident)
 
 
-def _other_comment(words: list[str], comment: str, writer: Writer) -> Origin:
+def _other_comment(words: tuple[str, ...], comment: str, writer: Writer) -> Origin:
     """``[1.2.3.4] (helo=x)`` of Exim, CommuniGate, webmail, and comments without an address."""
     first = words[0] or None
     if (account := _ACCOUNT.fullmatch(comment)) is not None:

@@ -7,9 +7,8 @@ one, and a line that has no recognisable form is *unparseable*.
 """
 
 import re
-from itertools import pairwise
 
-from botprobe.intake.clauses import Clauses, comments_of, first_word, split_clauses, words_of
+from botprobe.intake.clauses import Clauses, comments_in, named_words, split_clauses
 from botprobe.intake.dates import parse_stamp
 from botprobe.intake.literals import parse_literal
 from botprobe.intake.origin import Origin, read_origin
@@ -59,7 +58,7 @@ def parse_received(value: str, index: int) -> Hop:
     if origin.ip is None and clauses.sender is not None and clauses.damaged:
         return _unparseable(index, raw, "a parenthesis, bracket or quotation mark has no partner")
     status = _status(origin, clauses, writer)
-    protocol = _protocol(clauses)
+    protocol = clauses.protocol and clauses.protocol.rstrip(",")
     stamp = parse_stamp(clauses.date)
     oddities = (origin.remark, stamp.fault, merged and "another Received field is merged into it")
     return Hop(
@@ -70,13 +69,13 @@ def parse_received(value: str, index: int) -> Hop:
         rdns=origin.rdns,
         rdns_verified=origin.verified,
         helo=_helo(origin, protocol),
-        by=_host(first_word(clauses.by or [])),
+        by=_host(clauses.by),
         ident=origin.ident,
-        auth=_auth(clauses, origin, protocol, raw),
+        auth=_auth(origin, protocol, raw),
         protocol=protocol,
-        id=_bare(first_word(clauses.id)),
+        id=_bare(clauses.id),
         envelope_from=_envelope_from(clauses, raw),
-        recipient=_bare(first_word(clauses.recipient)),
+        recipient=_bare(clauses.recipient),
         at=stamp.at,
         trust=Trust.CLAIMED if status is HopStatus.PARSED else None,
         reasons=tuple(filter(None, oddities)),
@@ -92,11 +91,11 @@ def _origin(clauses: Clauses, writer: Writer, raw: str) -> Origin | None:
     lead, sender = clauses.lead, clauses.sender
     if sender is not None and not lead:
         attached = bool(sender) and raw.startswith(f"{sender[0]}(", len("from "))
-        return read_origin(sender, writer, attached=attached, whole=not clauses.damaged)
-    if lead and lead[0][:6].lower() == "(from ":
-        inner = split_clauses(lead[0][1:-1]).sender  # (from x [1.2.3.4]) by gateway
-        return read_origin(inner or [], writer, attached=False, whole=True)
-    spoken = clauses.by is not None or clauses.protocol or (lead and lead[0][0] == "(")
+        return read_origin(clauses, writer, attached=attached)
+    if lead[:6].lower() == "(from ":
+        inner = split_clauses(lead[1:-1])  # (from x [1.2.3.4]) by gateway
+        return read_origin(inner, writer, attached=False)
+    spoken = clauses.by is not None or clauses.protocol or lead[:1] == "("
     return Origin(has_slot=False) if spoken else None
 
 
@@ -112,22 +111,14 @@ def _status(origin: Origin, clauses: Clauses, writer: Writer) -> HopStatus:
     return HopStatus.IGNORED if submitted or on_the_spot else HopStatus.PARSED
 
 
-def _protocol(clauses: Clauses) -> str | None:
-    words = words_of(clauses.protocol)
-    if "tls" in words:
-        words = words[: words.index("tls")]  # Exim: with esmtps (TLS1.3) tls TLS_AES_256_GCM_SHA384
-    return " ".join(words).rstrip(",") or None
-
-
-def _auth(clauses: Clauses, origin: Origin, protocol: str | None, raw: str) -> str | None:
+def _auth(origin: Origin, protocol: str | None, raw: str) -> str | None:
     """Who authenticated, or how where the writer does not say who."""
     if origin.user is not None:
         return origin.user
     if "uthenticated" in raw or "AUTH:" in raw:
+        comments = comments_in(raw)
         # The first comment holds what the sender is called, unless there is no address in it.
-        sender = comments_of(clauses.sender or [])
-        own = sender[1:] if sender and "[" in sender[0] else sender
-        for comment in own + comments_of(clauses.by or []) + comments_of(clauses.id):
+        for comment in comments[1:] if comments and "[" in comments[0] else comments:
             match = _AUTH_COMMENT.match(comment)
             if match is not None:
                 return match[1] or match[2] or protocol or "authenticated"
@@ -135,17 +126,18 @@ def _auth(clauses: Clauses, origin: Origin, protocol: str | None, raw: str) -> s
 
 
 def _envelope_from(clauses: Clauses, raw: str) -> str | None:
-    if clauses.second_sender and clauses.second_sender[0][0] == "<":
-        return _bare(clauses.second_sender[0])  # XMail: for <u> from <s>
+    second = clauses.second_sender
+    if second is not None and second[0] == "<":
+        return _bare(second)  # XMail: for <u> from <s>
     if "nvelope-" not in raw and "eturn-path" not in raw:
         return None
-    for part, following in pairwise((*clauses.tokens, "")):
-        if part == "envelope-from":
-            return _bare(following)  # Haraka has no parentheses
-        if part[0] == "(" and (match := _ENVELOPE.match(part, 1)) is not None:
+    for comment in comments_in(raw):
+        if (match := _ENVELOPE.match(comment)) is not None:
             return match[1] or None
-    match = _ENVELOPE.search(clauses.date)
-    return match[1] or None if match else None
+    words = named_words(raw)
+    if "envelope-from" in words[:-1]:
+        return _bare(words[words.index("envelope-from") + 1])  # Haraka has no parentheses
+    return None
 
 
 def _helo(origin: Origin, protocol: str | None) -> str | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from botprobe.intake.evidence import claim_evidence, contradictions, helo_evidence
+from botprobe.intake.evidence import examine, helo_evidence
 from botprobe.intake.literals import parse_literal
 from botprobe.intake.networks import NO_NETWORKS, NetworkList, is_private
 from botprobe.model.mail import Boundary, BoundaryBasis, Hop, HopStatus, IpAddress, Trust
@@ -102,12 +102,11 @@ def _claimed(hop: Hop, above: Hop | None, *, below_fields: bool) -> Hop:
     """A line below the boundary: claimed, or forged where something contradicts it."""
     if hop.status is HopStatus.IGNORED:
         return hop
-    against = contradictions(hop, above)
-    evidence = claim_evidence(hop, above, below_fields=below_fields)
+    against, odd = examine(hop, above, below_fields=below_fields)
     trust = Trust.FORGED if against else Trust.CLAIMED
-    if hop.trust is trust and not evidence:
+    if hop.trust is trust and not odd:
         return hop
-    reasons = dict.fromkeys((*hop.reasons, *against, *evidence))
+    reasons = dict.fromkeys((*hop.reasons, *against, *odd))
     return replace(hop, trust=trust, reasons=tuple(reasons))
 
 

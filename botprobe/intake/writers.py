@@ -7,7 +7,7 @@ the sender has no say in these slots. What each writer fills with what was read 
 import re
 from enum import StrEnum
 
-from botprobe.intake.clauses import Clauses, comments_of, first_word
+from botprobe.intake.clauses import Clauses, comments_in
 
 
 class Writer(StrEnum):
@@ -54,20 +54,23 @@ _PROTOCOL = re.compile(
     r"|(?P<HELO_ONLY>Microsoft|mapi|\[XMail|http)",
     re.IGNORECASE,
 )
+# By the name of the group that matched.
+_NAMED: dict[str | None, Writer] = {writer.name: writer for writer in Writer}
 
 
 def writer_of(clauses: Clauses) -> Writer:
     """Recognise the writer by the slots that it fills itself."""
-    protocol = first_word(clauses.protocol)
+    protocol, own = clauses.protocol, clauses.by_comment
     if protocol is not None and (match := _PROTOCOL.match(protocol)) is not None:
-        return Writer[match.lastgroup or "OTHER"]
-    own = comments_of(clauses.by) if clauses.by else []
-    for comment in own[:1] + comments_of(clauses.protocol):
-        match = _SIGNATURE.match(comment)
-        if match is not None:
-            return Writer[match.lastgroup or "OTHER"]
-    if own or protocol is None:
+        return _NAMED[match.lastgroup]
+    if own is not None and (match := _SIGNATURE.match(own)) is not None:
+        return _NAMED[match.lastgroup]
+    if clauses.protocol_comments:
+        for comment in comments_in(clauses.protocol_comments):
+            if (match := _SIGNATURE.match(comment)) is not None:
+                return _NAMED[match.lastgroup]
+    if own is not None or protocol is None:
         return Writer.HELO_ONLY
-    if protocol in _EXIM_PROTOCOL and _EXIM_ID.match(first_word(clauses.id) or "") is not None:
+    if protocol in _EXIM_PROTOCOL and _EXIM_ID.match(clauses.id or "") is not None:
         return Writer.EXIM
     return Writer.OTHER
