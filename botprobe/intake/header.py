@@ -17,13 +17,8 @@ NO_FIELD = "no header field found"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class Field(NamedTuple):
-    """A header field."""
-
-    name: str
-    """In lower case."""
-    value: str
-    """As it stands, folded."""
+Field = tuple[str, str]
+"""Name in lower case, and value as it stands: folded."""
 
 
 class Header(NamedTuple):
@@ -48,11 +43,13 @@ def read_header(data: bytes, wanted: Collection[str]) -> Header:
     known = strangers = 0
     for line in _NEXT_FIELD.split(text):
         name, colon, value = line.partition(":")
-        name = name.rstrip(" \t").lower()
+        name = name.lower()
         if name in wanted and colon:
-            fields.append(Field(name, value))
+            fields.append((name, value))
         elif colon and name and " " not in name:
             known += 1
+        elif colon and (name := name.rstrip()) in wanted:
+            fields.append((name, value))
         elif line.strip() and (fields or known or not line.startswith("From ")):
             strangers += 1
     if not fields and not known:

@@ -15,10 +15,12 @@ MAX_ADDRESSES = 100
 _MAX_ADDRESS = 1_000
 _MAX_LIST = 16 * 1024
 
+# Of this length neither a local part nor a label of the domain can be too long.
+_SHORT = 63
+
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 _LABEL = r"[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+"
-# Up to 63 characters in all, no label of the domain can be too long.
-_PLAIN = rf"({_ATEXT}++(?:\.{_ATEXT}++)*+)@(?=.{{1,63}}(?:$|[\s>]))((?:{_LABEL}\.)++[A-Za-z]{{2,}})"
+_PLAIN = rf"({_ATEXT}++(?:\.{_ATEXT}++)*+)@((?:{_LABEL}\.)++[A-Za-z]{{2,}})"
 _ADDRESS = re.compile(_PLAIN)
 _MAILBOX = re.compile(rf"\s*+(?:(?:\"[^\"\\]*+\"|[^\"<>@,;:()\\]*+)\s*<)?{_PLAIN}>?\s*+")
 
@@ -30,7 +32,7 @@ def normalise(address: str) -> str | None:
         address: without angle brackets.
     """
     plain = _ADDRESS.fullmatch(address)
-    if plain is not None and len(plain[1]) <= 64:
+    if plain is not None and len(plain[1]) <= _SHORT and len(plain[2]) <= _SHORT:
         return f"{plain[1]}@{plain[2].lower()}"
     if len(address) > _MAX_ADDRESS:
         return None
@@ -50,7 +52,7 @@ def normalise(address: str) -> str | None:
 def find_addresses(value: str) -> tuple[str, ...]:
     """The addresses of a field such as ``To``: normalised, or as written where not valid."""
     plain = _MAILBOX.fullmatch(value)
-    if plain is not None and len(plain[1]) <= 64:
+    if plain is not None and len(plain[1]) <= _SHORT and len(plain[2]) <= _SHORT:
         return (f"{plain[1]}@{plain[2].lower()}",)
     written = [address for _, address in getaddresses([_unfold(value)[:_MAX_LIST]])]
     return tuple(

@@ -63,16 +63,15 @@ def read_mail(data: bytes, file: str, settings: TrustSettings | None = None) -> 
     received: list[str] = []
     late: set[int] = set()
     origins: list[Field] = []
-    for field in header.fields:
-        name = field.name
+    for name, value in header.fields:
         if name == "received":
             if not _AUTHOR_FIELDS.isdisjoint(once):
                 late.add(len(received))
-            received.append(field.value)
+            received.append(value)
         elif name in _ORIGIN_FIELDS:
-            origins.append(field)
+            origins.append((name, value))
         else:
-            once.setdefault(name, field.value)
+            once.setdefault(name, value)
     errors = header.errors
     if len(received) > MAX_HOPS:
         errors = (*errors, f"{len(received)} Received fields: only the newest {MAX_HOPS} are read")

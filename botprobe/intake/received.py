@@ -60,7 +60,10 @@ def parse_received(value: str, index: int) -> Hop:
     status = _status(origin, clauses, writer)
     protocol = clauses.protocol and clauses.protocol.rstrip(",")
     stamp = parse_stamp(clauses.date)
-    oddities = (origin.remark, stamp.fault, merged and "another Received field is merged into it")
+    oddities: list[str] = []
+    if origin.remark or stamp.fault or merged:
+        merged_in = "another Received field is merged into it" if merged else ""
+        oddities += filter(None, (origin.remark, stamp.fault, merged_in))
     return Hop(
         index=index,
         status=status,
@@ -78,7 +81,7 @@ def parse_received(value: str, index: int) -> Hop:
         recipient=_bare(clauses.recipient),
         at=stamp.at,
         trust=Trust.CLAIMED if status is HopStatus.PARSED else None,
-        reasons=tuple(filter(None, oddities)),
+        reasons=tuple(oddities),
     )
 
 
