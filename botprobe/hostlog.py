@@ -13,7 +13,15 @@ from itertools import count
 from pathlib import Path
 
 from botprobe.contract.case import case_document, rfc3339
-from botprobe.contract.wording import dns_line, os_line, ping_line, ports_line, run_line, smtp_line
+from botprobe.contract.wording import (
+    dns_line,
+    further_lines,
+    os_line,
+    ping_line,
+    ports_line,
+    run_line,
+    smtp_line,
+)
 from botprobe.errors import StoreError
 from botprobe.model.target import Sighting
 from botprobe.model.text import visible
@@ -57,6 +65,7 @@ def log_text(case: Case) -> str:
         f"Ports:     {ports_line(facts.os)}",
         f"SMTP:      {smtp_line(facts.smtp)}",
         f"DNS:       {dns_line(facts.dns)}",
+        *(f"{name.capitalize() + ':':<11}{line}" for name, line in further_lines(facts)),
     ]
     if case.refused is not None:
         lines.append(f"Refused:   {visible(case.refused)}")

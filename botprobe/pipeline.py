@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from botprobe.classify.classifier import not_probed
-from botprobe.model.facts import Facts
+from botprobe.model.facts import NOT_ASKED, Facts
 from botprobe.model.mail import Hop, IpAddress, Mail, Trust
-from botprobe.model.outcome import Outcome
-from botprobe.model.results import DnsResult, OsResult, PingResult, SmtpResult
+from botprobe.model.outcome import Measured, Outcome
+from botprobe.model.results import DnsResult, OsResult, PingResult, SmtpResult, WindowsResult
 from botprobe.model.target import Sighting, Target
 from botprobe.model.verdict import Case, Verdict
 from botprobe.probes.base import Probe, measure
@@ -20,8 +20,12 @@ from botprobe.scope.budget import Budget
 from botprobe.store.base import CaseStore
 
 R = TypeVar("R")
+S = TypeVar("S")
 
 Judge = Callable[[Facts, Target, float | None], Verdict]
+
+FollowUp = Callable[[R], Probe[S] | None]
+"""Makes the probe that the result of another one calls for, if it calls for any."""
 
 # The trust of hops that each choice of `scope.hops` probes, most trusted first.
 HOPS_CHOICES: dict[str, tuple[Trust, ...]] = {
@@ -49,6 +53,7 @@ class Probes:
     os: Probe[OsResult]
     smtp: Probe[SmtpResult]
     dns: Probe[DnsResult]
+    windows: FollowUp[OsResult, WindowsResult]
 
 
 class Watcher(Protocol):
@@ -165,10 +170,13 @@ class Pipeline:
         self.watcher.started(target)
         async with asyncio.TaskGroup() as group:
             ping = group.create_task(self._ask(target, "ping", self.probes.ping))
-            os = group.create_task(self._ask(target, "os", self.probes.os))
+            system = group.create_task(self._ask_system(target))
             smtp = group.create_task(self._ask(target, "smtp", self.probes.smtp))
             dns = group.create_task(self._ask(target, "dns", self.probes.dns))
-        facts = Facts(ping=ping.result(), os=os.result(), smtp=smtp.result(), dns=dns.result())
+        os, windows = system.result()
+        facts = Facts(
+            ping=ping.result(), os=os, smtp=smtp.result(), dns=dns.result(), windows=windows
+        )
         return Case(
             target=target,
             started=started,
@@ -182,6 +190,14 @@ class Pipeline:
         outcome = await measure(probe, target)
         self.watcher.measured(target, name, outcome)
         return outcome
+
+    async def _ask_system(self, target: Target) -> tuple[Outcome[OsResult], Outcome[WindowsResult]]:
+        """Ask for the stack, and where it leaves the Windows open, for more."""
+        os = await self._ask(target, "os", self.probes.os)
+        probe = self.probes.windows(os.result) if isinstance(os, Measured) else None
+        if probe is None:
+            return os, NOT_ASKED
+        return os, await self._ask(target, "windows", probe)
 
     async def _refused(self, target: Target, reason: str) -> Case:
         """Return what is already known of a host in its cool-down, else an empty case."""

@@ -29,6 +29,7 @@ from botprobe.probes.dns import DnsProbe
 from botprobe.probes.osdetect import OsEngine, OsProbe
 from botprobe.probes.ping import PingProbe
 from botprobe.probes.smtp import SmtpProbe
+from botprobe.probes.windows import WindowsFollowUp
 from botprobe.queue.local import LocalBell
 from botprobe.scope.addresses import Scope
 from botprobe.scope.budget import Budget, Limits
@@ -333,6 +334,7 @@ def _probes(settings: Settings, scope: Scope, engine: OsEngine) -> Probes:
             nameservers=addresses(settings.dns.nameservers, "dns.nameservers"),
             timeout=settings.dns.timeout,
         ),
+        windows=WindowsFollowUp(permission=scope, program=settings.nmap.program),
     )
 
 

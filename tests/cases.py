@@ -1,7 +1,7 @@
 """Cases to test with: small factories, and strategies for anything that a case may hold."""
 
 from datetime import UTC, datetime
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 
 from hypothesis import strategies as st
 
@@ -9,15 +9,24 @@ from botprobe.model.facts import Facts
 from botprobe.model.mail import Trust
 from botprobe.model.outcome import Measured, NotMeasured, Outcome
 from botprobe.model.results import (
+    DnsblAnswer,
+    DnsblResult,
     DnsResult,
+    NetworkResult,
+    OpenDoor,
     OsClass,
     OsMatch,
     OsResult,
+    PassiveResult,
     PingResult,
     PortState,
+    ProxyProtocol,
+    ProxyResult,
     PtrName,
     Reply,
     SmtpResult,
+    WindowsAnswer,
+    WindowsResult,
 )
 from botprobe.model.target import Sighting, Target
 from botprobe.model.verdict import Case, Evidence, Family, Label, Verdict
@@ -82,6 +91,62 @@ dns_results = st.builds(
         max_size=2,
     ).map(tuple),
 )
+dnsbl_results = st.builds(
+    DnsblResult,
+    answers=st.lists(
+        st.builds(
+            DnsblAnswer,
+            zone=texts,
+            codes=st.lists(st.builds(IPv4Address, st.integers(0, 2**32 - 1)), max_size=2).map(
+                tuple
+            ),
+            failed=st.none() | texts,
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+windows_results = st.builds(
+    WindowsResult,
+    answers=st.lists(
+        st.builds(
+            WindowsAnswer,
+            port=st.integers(1, 65535),
+            script=texts,
+            version=st.none() | texts,
+            product=st.none() | texts,
+            computer=st.none() | texts,
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+doors = st.tuples(st.integers(1, 65535), st.sampled_from(ProxyProtocol))
+proxy_results = st.builds(
+    ProxyResult,
+    tried=st.lists(doors, max_size=2).map(tuple),
+    open=st.lists(
+        st.builds(
+            OpenDoor,
+            port=st.integers(1, 65535),
+            protocol=st.sampled_from(ProxyProtocol),
+            seen_from=texts,
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+passive_results = st.builds(
+    PassiveResult,
+    system=st.none() | texts,
+    flavor=st.none() | texts,
+    fuzzy=st.booleans(),
+    distance=st.none() | st.integers(0, 64),
+    last_seen=st.none() | moments,
+)
+network_results = st.builds(
+    NetworkResult,
+    asn=st.none() | st.integers(0, 2**32 - 1),
+    prefix=st.none() | texts,
+    country=st.none() | texts,
+)
 not_measured = st.builds(NotMeasured, texts)
 
 
@@ -96,6 +161,11 @@ facts_of_any_kind = st.builds(
     os=outcomes(os_results),
     smtp=outcomes(smtp_results),
     dns=outcomes(dns_results),
+    dnsbl=outcomes(dnsbl_results),
+    windows=outcomes(windows_results),
+    proxy=outcomes(proxy_results),
+    passive=outcomes(passive_results),
+    network=outcomes(network_results),
 )
 
 

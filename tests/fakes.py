@@ -88,4 +88,5 @@ def silent_probes(ping: PingResult | Exception | None = None) -> Probes:
         os=FakeProbe(OsResult(ports=((25, PortState.FILTERED),))),
         smtp=FakeProbe(SmtpResult(port=PortState.FILTERED)),
         dns=FakeProbe(DnsResult()),
+        windows=lambda _: None,
     )

@@ -17,7 +17,15 @@ from rich.text import Text
 
 from botprobe.cli.hoptable import mail_way
 from botprobe.contract.case import case_document
-from botprobe.contract.wording import dns_line, os_line, ping_line, ports_line, run_line, smtp_line
+from botprobe.contract.wording import (
+    dns_line,
+    further_lines,
+    os_line,
+    ping_line,
+    ports_line,
+    run_line,
+    smtp_line,
+)
 from botprobe.model.facts import NOT_ASKED
 from botprobe.model.mail import Mail
 from botprobe.model.outcome import NotMeasured
@@ -137,6 +145,7 @@ def _facts(case: Case) -> RenderableType:
         ("ports", ports_line(facts.os)),
         ("smtp", smtp_line(facts.smtp)),
         ("dns", dns_line(facts.dns)),
+        *further_lines(facts),
     ]
     grid = Table.grid(padding=(0, 2))
     for name, text in rows:

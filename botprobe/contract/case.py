@@ -17,7 +17,18 @@ from botprobe.classify.oscatalog import read_os
 from botprobe.errors import ParseError
 from botprobe.model.facts import Facts
 from botprobe.model.outcome import Measured, NotMeasured, Outcome
-from botprobe.model.results import DnsResult, OsResult, PingResult, Reply, SmtpResult
+from botprobe.model.results import (
+    DnsblResult,
+    DnsResult,
+    NetworkResult,
+    OsResult,
+    PassiveResult,
+    PingResult,
+    ProxyResult,
+    Reply,
+    SmtpResult,
+    WindowsResult,
+)
 from botprobe.model.target import Sighting, Target
 from botprobe.model.verdict import Case, Evidence, Family, Label, Verdict
 
@@ -26,8 +37,20 @@ SCHEMA = "botprobe/case/1"
 Document = dict[str, Any]
 T = TypeVar("T")
 
-# The contract names them; no probe of this version asks for them.
-_RESERVED_FACTS = ("dnsbl", "windows", "proxy", "traffic")
+# The contract names it; no observer of this version tells it.
+_RESERVED_FACTS = ("traffic",)
+
+_READERS: Mapping[str, type[Any]] = {
+    "ping": PingResult,
+    "os": OsResult,
+    "smtp": SmtpResult,
+    "dns": DnsResult,
+    "dnsbl": DnsblResult,
+    "windows": WindowsResult,
+    "proxy": ProxyResult,
+    "passive": PassiveResult,
+    "network": NetworkResult,
+}
 
 
 def case_document(case: Case) -> Document:
@@ -95,10 +118,9 @@ def case_from_document(document: Mapping[str, Any]) -> Case:
 
 def facts_from_document(document: Mapping[str, Any]) -> Facts:
     """Read back what ``facts_document`` wrote; what it does not hold was not asked."""
-    readers = {"ping": PingResult, "os": OsResult, "smtp": SmtpResult, "dns": DnsResult}
     outcomes: dict[str, Any] = {
         name: _outcome_from_document(document[name], cls)
-        for name, cls in readers.items()
+        for name, cls in _READERS.items()
         if name in document
     }
     return Facts(**outcomes)

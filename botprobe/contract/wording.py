@@ -3,17 +3,27 @@
 Everything that a host said is made visible first: it may hold escape sequences.
 """
 
+from collections.abc import Iterator
+
 from botprobe.classify.oscatalog import OsRole, read_os
 from botprobe.contract.case import rfc3339
+from botprobe.model.facts import NOT_ASKED, Facts
 from botprobe.model.outcome import Measured, NotMeasured, Outcome
 from botprobe.model.results import (
+    DnsblAnswer,
+    DnsblResult,
     DnsResult,
+    NetworkResult,
     OsResult,
+    PassiveResult,
     PingResult,
     PortState,
+    ProxyResult,
     PtrName,
     Reply,
     SmtpResult,
+    WindowsAnswer,
+    WindowsResult,
 )
 from botprobe.model.text import visible
 from botprobe.model.verdict import Case
@@ -89,6 +99,20 @@ def dns_line(outcome: Outcome[DnsResult]) -> str:
             return "no PTR record"
 
 
+def further_lines(facts: Facts) -> Iterator[tuple[str, str]]:
+    """Yield name and line of each question that is asked only if somebody wants it."""
+    asked = (
+        ("windows", facts.windows),
+        ("passive", facts.passive),
+        ("dnsbl", facts.dnsbl),
+        ("network", facts.network),
+        ("proxy", facts.proxy),
+    )
+    for name, outcome in asked:
+        if outcome != NOT_ASKED:
+            yield name, _further_line(outcome)
+
+
 def run_line(case: Case) -> str:
     """Say when the host was asked, for how long, and how long after the mail came."""
     line = f"{rfc3339(case.started.replace(microsecond=0))}, {case.seconds:.1f} s"
@@ -101,6 +125,65 @@ def span(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:.0f} seconds"
+
+
+def _further_line(outcome: Outcome[object]) -> str:
+    match outcome:
+        case NotMeasured(reason):
+            return f"not measured: {visible(reason)}"
+        case Measured(result):
+            return _said(result)
+
+
+def _said(result: object) -> str:
+    match result:
+        case WindowsResult(answers=answers):
+            return "; ".join(map(_windows_answer, answers)) or "no service told its system"
+        case PassiveResult():
+            return _passive(result)
+        case DnsblResult(answers=answers):
+            return "; ".join(map(_listing, answers)) or "no list asked"
+        case NetworkResult():
+            return _network(result)
+        case ProxyResult():
+            return _proxy(result)
+        case _:
+            return visible(str(result))
+
+
+def _windows_answer(answer: WindowsAnswer) -> str:
+    told = (answer.product, answer.version, answer.computer and f"called {answer.computer}")
+    said = ", ".join(visible(part) for part in told if part) or "nothing"
+    return f"port {answer.port} ({visible(answer.script)}): {said}"
+
+
+def _passive(result: PassiveResult) -> str:
+    if result.system is None:
+        return "p0f knows no such signature"
+    rough = ", roughly" if result.fuzzy else ""
+    return visible(f"{result.system} {result.flavor or ''}".strip()) + rough
+
+
+def _listing(answer: DnsblAnswer) -> str:
+    if answer.failed is not None:
+        said = f"not measured: {answer.failed}"
+    else:
+        said = " ".join(map(str, answer.codes)) or "not listed"
+    return visible(f"{answer.zone}: {said}")
+
+
+def _network(result: NetworkResult) -> str:
+    number = None if result.asn is None else f"AS{result.asn}"
+    told = [part for part in (number, result.prefix, result.country) if part]
+    return visible(", ".join(told)) or "nobody could tell"
+
+
+def _proxy(result: ProxyResult) -> str:
+    doors = (
+        f"open {door.protocol} proxy on port {door.port}, seen from {visible(door.seen_from)}"
+        for door in result.open
+    )
+    return "; ".join(doors) or f"no open proxy, {len(result.tried)} ways tried"
 
 
 def _greeting(result: SmtpResult) -> str:

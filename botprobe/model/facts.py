@@ -6,8 +6,11 @@ from botprobe.model.outcome import NotMeasured, Outcome
 from botprobe.model.results import (
     DnsblResult,
     DnsResult,
+    NetworkResult,
     OsResult,
+    PassiveResult,
     PingResult,
+    ProxyResult,
     SmtpResult,
     WindowsResult,
 )
@@ -25,3 +28,6 @@ class Facts:
     dns: Outcome[DnsResult] = NOT_ASKED
     dnsbl: Outcome[DnsblResult] = NOT_ASKED
     windows: Outcome[WindowsResult] = NOT_ASKED
+    proxy: Outcome[ProxyResult] = NOT_ASKED
+    passive: Outcome[PassiveResult] = NOT_ASKED
+    network: Outcome[NetworkResult] = NOT_ASKED

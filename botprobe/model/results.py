@@ -1,6 +1,7 @@
 """What each probe saw, in the host's own words; meaning is derived in ``classify``."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address
 
@@ -162,3 +163,58 @@ class WindowsResult:
     """All that Windows services told."""
 
     answers: tuple[WindowsAnswer, ...] = ()
+
+
+class ProxyProtocol(StrEnum):
+    """How a proxy is asked to connect somewhere."""
+
+    HTTP_CONNECT = "http-connect"
+    """RFC 9110, section 9.3.6."""
+    SOCKS4 = "socks4"
+    SOCKS5 = "socks5"
+    """RFC 1928."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDoor:
+    """A port that carried our own words to our own listener."""
+
+    port: int
+    protocol: ProxyProtocol
+    seen_from: str
+    """The address that connected to our listener: the host's, or another one of its operator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyResult:
+    """Whether the host is an open proxy, as far as our own listener can prove it."""
+
+    tried: tuple[tuple[int, ProxyProtocol], ...] = ()
+    open: tuple[OpenDoor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassiveResult:
+    """What p0f made of the host's own SYNs; names are p0f's, None if it knew none."""
+
+    system: str | None = None
+    """Windows, Linux, ..."""
+    flavor: str | None = None
+    """7 or 8, 3.x, ..."""
+    fuzzy: bool = False
+    """Whether the signature fits only roughly."""
+    distance: int | None = None
+    """Network distance in hops."""
+    last_seen: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkResult:
+    """Whose network the address belongs to; None where nobody could tell."""
+
+    asn: int | None = None
+    """Number of the autonomous system that announces it."""
+    prefix: str | None = None
+    """The announced network."""
+    country: str | None = None
+    """ISO 3166 code."""

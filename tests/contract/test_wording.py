@@ -3,7 +3,15 @@
 import pytest
 from hypothesis import given
 
-from botprobe.contract.wording import dns_line, os_line, ping_line, ports_line, smtp_line, span
+from botprobe.contract.wording import (
+    dns_line,
+    further_lines,
+    os_line,
+    ping_line,
+    ports_line,
+    smtp_line,
+    span,
+)
 from botprobe.model.facts import Facts
 from botprobe.model.outcome import Measured
 from botprobe.model.results import PortState, Reply, SmtpResult
@@ -21,6 +29,7 @@ class TestLines:
             ports_line(facts.os),
             smtp_line(facts.smtp),
             dns_line(facts.dns),
+            *(line for _, line in further_lines(facts)),
         ]
 
         assert all(line and visible(line) == line for line in lines)

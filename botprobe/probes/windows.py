@@ -1,0 +1,174 @@
+"""Windows probe: which Windows is it, where nmap's stack match leaves that open?
+
+Client and server editions share stacks, but some services tell the build of their system to anybody
+who connects: in an NTLM challenge (RDP, HTTP) or in the greeting of SMB version 1. Asked are only
+the scripts of the list below, all of nmap's category *safe*, and only on ports found open; nobody
+is logged in. docs/decisions/0007-windows-told-apart.md says which scripts were left out, and why.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from xml.etree.ElementTree import Element, fromstring
+
+from botprobe.classify.oscatalog import PERFECT, OsRole, read_os
+from botprobe.classify.subject import answers_everywhere
+from botprobe.errors import ParseError, ProbeUnavailable
+from botprobe.model.mail import IpAddress
+from botprobe.model.results import OsResult, WindowsAnswer, WindowsResult
+from botprobe.model.target import Target
+from botprobe.probes.base import Permission
+from botprobe.probes.osdetect_nmap import stream_nmap
+
+# 445 before 139: one of them is enough, and the script takes the first.
+SCRIPTS: Mapping[int, str] = {
+    445: "smb-os-discovery",
+    139: "smb-os-discovery",
+    3389: "rdp-ntlm-info",
+    80: "http-ntlm-info",
+    443: "http-ntlm-info",
+}
+"""Port to the script that is run there: no other script is ever run."""
+
+RDP = 3389
+
+# Starting one costs a third of a second of processor time; then it mostly waits.
+PROCESSES = 8
+
+# An honest product name has 60 letters, a NetBIOS name 15.
+MAX_TEXT = 120
+_VERSION = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,6}")
+
+
+def ports_to_ask(seen: OsResult) -> tuple[int, ...]:
+    """Choose the open ports where a service may settle what the stack leaves open.
+
+    A stack that is surely a client, a server or no Windows at all has no open question, with one
+    exception: RDP on a stack that is no Windows tells of a Windows behind a router.
+    """
+    if answers_everywhere(seen):
+        return ()
+    asked = tuple(port for port in SCRIPTS if port in seen.open_ports)
+    if 445 in asked:
+        asked = tuple(port for port in asked if port != 139)
+    reading = read_os(seen)
+    match reading.role:
+        case OsRole.CLIENT | OsRole.SERVER if reading.accuracy >= PERFECT:
+            return ()
+        case OsRole.OTHER:
+            return tuple(port for port in asked if port == RDP)
+        case _:
+            return asked
+
+
+def script_scan(address: IpAddress, ports: Iterable[int]) -> tuple[str, ...]:
+    """Write nmap's arguments: connections of the kernel, which repeats what is lost on the way."""
+    wanted = sorted(set(ports))
+    return (
+        *("-n", "-Pn", "-sT", "--max-retries", "2", "--host-timeout", "60s"),
+        *("--script", ",".join(sorted({SCRIPTS[port] for port in wanted}))),
+        *("--script-timeout", "30s", "-oX", "-", "-p", ",".join(map(str, wanted))),
+        *(["-6"] if address.version == 6 else []),
+        str(address),
+    )
+
+
+def read_answers(raw: bytes, ports: Iterable[int]) -> tuple[WindowsAnswer, ...]:
+    """Read what the scripts wrote into a ``host`` element that ``HostStream`` cut out.
+
+    Raises:
+        ParseError: it has ports without numbers.
+    """
+    host = fromstring(raw)  # noqa: S314  # HostStream refused all entities
+    try:
+        return _answers(host, ports)
+    except ValueError as error:
+        raise ParseError("an unreadable host in nmap's XML", raw) from error
+
+
+def _answers(host: Element, ports: Iterable[int]) -> tuple[WindowsAnswer, ...]:
+    answers = [
+        _answer(int(port.get("portid", "0")), script)
+        for port in host.iterfind("ports/port")
+        for script in port.iterfind("script")
+    ]
+    smb = next((port for port in ports if SCRIPTS[port] == "smb-os-discovery"), None)
+    if smb is not None:
+        answers += [_answer(smb, script) for script in host.iterfind("hostscript/script")]
+    return tuple(answer for answer in answers if answer is not None)
+
+
+def _answer(port: int, script: Element) -> WindowsAnswer | None:
+    name = script.get("id", "")
+    if name != SCRIPTS.get(port):
+        return None
+    told = {elem.get("key"): elem.text for elem in script.iterfind("elem")}
+    version = told.get("Product_Version") or ""
+    answer = WindowsAnswer(
+        port=port,
+        script=name,
+        version=version if _VERSION.fullmatch(version) else None,
+        product=_text(told.get("os")),
+        computer=_text(told.get("NetBIOS_Computer_Name") or told.get("server")),
+    )
+    return answer if answer.version or answer.product else None
+
+
+def _text(said: str | None) -> str | None:
+    # nmap writes the NUL byte that ends a NetBIOS name as the four characters \x00.
+    return said.replace("\\x00", "").strip()[:MAX_TEXT] or None if said else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowsProbe:
+    """Asks some ports of the target which Windows they belong to."""
+
+    permission: Permission
+    ports: tuple[int, ...]
+    """Keys of ``SCRIPTS``, found open."""
+    free: asyncio.Semaphore
+    """Bounds the processes that run at the same time."""
+    program: str = "nmap"
+    seconds: float = 90
+    """Limit for the process."""
+
+    async def run(self, target: Target) -> WindowsResult:
+        """Run the scripts; a service that tells nothing is a result, too.
+
+        Raises:
+            ProbeUnavailable: nmap is missing or broke.
+            RefusedByScope: the target must not be asked.
+        """
+        found: list[WindowsResult] = []
+
+        def read(host: bytes, _version: str) -> None:
+            found.append(WindowsResult(answers=read_answers(host, self.ports)))
+
+        async with self.free:
+            self.permission.require(target.address)
+            problem = await stream_nmap(
+                self.program, script_scan(target.address, self.ports), read, seconds=self.seconds
+            )
+        if not found:
+            raise ProbeUnavailable(problem)
+        return found[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowsFollowUp:
+    """Decides by a host's stack whether its services are asked, and makes the probe."""
+
+    permission: Permission
+    program: str = "nmap"
+    free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROCESSES))
+    """Bounds the processes that run at the same time."""
+
+    def __call__(self, seen: OsResult) -> WindowsProbe | None:
+        """Return the probe that the stack calls for, None if it leaves nothing open."""
+        ports = ports_to_ask(seen)
+        if not ports:
+            return None
+        return WindowsProbe(
+            permission=self.permission, ports=ports, free=self.free, program=self.program
+        )

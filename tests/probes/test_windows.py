@@ -1,0 +1,198 @@
+"""Tests of the Windows probe: when it asks, whom, and what it reads."""
+
+import sys
+from ipaddress import ip_address
+from pathlib import Path
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from botprobe.errors import ProbeUnavailable, RefusedByScope
+from botprobe.model.results import OsClass, OsMatch, OsResult, PortState, WindowsAnswer
+from botprobe.model.target import Target
+from botprobe.probes.windows import SCRIPTS, WindowsFollowUp, ports_to_ask, read_answers
+from botprobe.probes.windows import script_scan as arguments
+from tests.probes.conftest import FakePermission
+
+HOST = Target(ip_address("198.18.0.1"))
+
+_RDP_ANSWER = """\
+<host><ports><port protocol="tcp" portid="3389"><state state="open"/>
+<script id="rdp-ntlm-info" output="..."><elem key="Target_Name">LAB</elem>
+<elem key="NetBIOS_Computer_Name">DESKTOP-0123ABC</elem>
+<elem key="Product_Version">10.0.19045</elem></script></port></ports>{more}</host>"""
+_SMB_ANSWER = """\
+<hostscript><script id="smb-os-discovery" output="..."><elem key="os">Windows XP</elem>
+<elem key="lanmanager">Windows 2000 LAN Manager</elem><elem key="server">OFFICE\\x00</elem>
+</script></hostscript>"""
+
+# Stands where nmap would: answers for the first address with what the test wrote beside it.
+_FAKE_NMAP = """#!{python} -IS
+print('<?xml version="1.0"?><nmaprun version="7.93">')
+print(open({answer!r}).read())
+print("</nmaprun>")
+"""
+
+
+def xml_text(most: int) -> st.SearchStrategy[str]:
+    """Return a strategy for text that XML can hold."""
+    return st.text(st.characters(exclude_categories=["Cc", "Cs", "Cn", "Co"]), max_size=most)
+
+
+def stack(
+    *names: tuple[str, str], accuracy: int = 100, ports: tuple[int, ...] = (445, 3389)
+) -> OsResult:
+    """Return what nmap says of a stack: families and generations of equally good matches."""
+    matches = tuple(
+        OsMatch(
+            name=f"{family} {generation}",
+            accuracy=accuracy,
+            classes=(
+                OsClass(
+                    vendor="Microsoft" if family == "Windows" else family,
+                    family=family,
+                    generation=generation,
+                    type="general purpose",
+                    accuracy=accuracy,
+                ),
+            ),
+        )
+        for family, generation in names
+    )
+    states = [(port, PortState.OPEN) for port in ports]
+    return OsResult(matches=matches, ports=(*states, (65000, PortState.CLOSED)))
+
+
+class TestPortsToAsk:
+    @pytest.mark.parametrize(
+        ("seen", "asked"),
+        [
+            (stack(("Windows", "7"), ("Windows", "2008")), (445, 3389)),
+            (stack(("Windows", "XP")), ()),
+            (stack(("Windows", "2003")), ()),
+            (stack(("Windows", "10"), accuracy=97), (445, 3389)),
+            (stack(("Linux", "3.X")), (3389,)),
+            (stack(("Linux", "3.X"), ports=(445,)), ()),
+            (stack(("Windows", "7"), ("Windows", "2008"), ports=(25, 135)), ()),
+            (stack(("Windows", "7"), ("Windows", "2008"), ports=(139, 445)), (445,)),
+            (stack(), (445, 3389)),
+        ],
+    )
+    def test_asks_only_where_the_stack_leaves_a_question(
+        self, seen: OsResult, asked: tuple[int, ...]
+    ) -> None:
+        """A perfect match settles it; a guess, a tie or silence do not; closed ports never."""
+        assert ports_to_ask(seen) == asked
+
+    def test_asks_nothing_of_a_host_with_every_port_open(self) -> None:
+        """A tarpit answers whatever one asks."""
+        ports = tuple((port, PortState.OPEN) for port in (21, 22, 25, 80, 139, 443, 445, 3389))
+
+        assert ports_to_ask(OsResult(ports=ports)) == ()
+
+    @given(st.lists(st.tuples(st.integers(1, 65535), st.sampled_from(PortState)), max_size=20))
+    def test_asks_only_open_ports_of_the_list(self, ports: list[tuple[int, PortState]]) -> None:
+        """Whatever nmap reports, no script runs on a port that was not found open."""
+        seen = OsResult(ports=tuple(ports))
+
+        assert set(ports_to_ask(seen)) <= SCRIPTS.keys() & set(seen.open_ports)
+
+
+class TestArguments:
+    def test_name_only_the_scripts_of_the_ports(self) -> None:
+        """Nothing that is not on the list runs, and nothing that nmap would choose by itself."""
+        line = arguments(HOST.address, [3389, 80])
+
+        assert line[line.index("--script") + 1] == "http-ntlm-info,rdp-ntlm-info"
+        assert line[line.index("-p") + 1] == "80,3389"
+        assert not {"-A", "-sC", "-sV"} & set(line)
+        assert line[-1] == "198.18.0.1"
+
+    def test_say_which_ip_version(self) -> None:
+        """Nmap takes IPv6 addresses only with -6."""
+        assert "-6" in arguments(ip_address("2001:db8::1"), [445])
+
+
+class TestReadAnswers:
+    def test_reads_version_product_and_name(self) -> None:
+        """Both kinds of script are read: of a port, and of a host."""
+        host = _RDP_ANSWER.format(more=_SMB_ANSWER).encode()
+
+        assert read_answers(host, (445, 3389)) == (
+            WindowsAnswer(
+                port=3389, script="rdp-ntlm-info", version="10.0.19045", computer="DESKTOP-0123ABC"
+            ),
+            WindowsAnswer(
+                port=445, script="smb-os-discovery", product="Windows XP", computer="OFFICE"
+            ),
+        )
+
+    @pytest.mark.parametrize("version", ["10.0", "10.0.19045 ", "9" * 400, "", "ten"])
+    def test_takes_no_version_that_is_none(self, version: str) -> None:
+        """A host may write anything into its challenge."""
+        host = _RDP_ANSWER.format(more="").replace("10.0.19045", version).encode()
+
+        assert read_answers(host, (3389,)) == ()
+
+    @given(xml_text(30), xml_text(300), st.sampled_from(sorted(SCRIPTS)))
+    def test_bounds_whatever_is_written(self, key: str, text: str, port: int) -> None:
+        """Foreign text is cut, and neither key nor value can break the reading."""
+        host = Element("host")
+        element = SubElement(SubElement(host, "ports"), "port", portid=str(port))
+        script = SubElement(element, "script", id=SCRIPTS[port])
+        for name in (key, "os", "server"):
+            SubElement(script, "elem", key=name).text = text
+
+        answers = read_answers(tostring(host), (port,))
+
+        assert all(len(answer.product or "") <= 120 for answer in answers)
+
+
+class TestWindowsProbe:
+    @pytest.fixture
+    def program(self, tmp_path: Path) -> Path:
+        """A program that answers like nmap with the document in ``answer``."""
+        program = tmp_path / "nmap"
+        program.write_text(
+            _FAKE_NMAP.format(python=sys.executable, answer=str(tmp_path / "answer"))
+        )
+        program.chmod(0o755)
+        return program
+
+    async def test_gives_what_the_scripts_found(
+        self, program: Path, permission: FakePermission
+    ) -> None:
+        """The answers of nmap's scripts arrive as a result."""
+        (program.parent / "answer").write_text(_RDP_ANSWER.format(more=""))
+        probe = WindowsFollowUp(permission=permission, program=str(program))(stack())
+        assert probe is not None
+
+        result = await probe.run(HOST)
+
+        assert [answer.version for answer in result.answers] == ["10.0.19045"]
+        assert permission.asked == [HOST.address]
+
+    async def test_silence_of_services_is_a_result_and_of_nmap_is_none(
+        self, program: Path, permission: FakePermission
+    ) -> None:
+        """Services that tell nothing were measured; an nmap that breaks was not."""
+        probe = WindowsFollowUp(permission=permission, program=str(program))(stack())
+        assert probe is not None
+        (program.parent / "answer").write_text("<host></host>")
+        silent = await probe.run(HOST)
+        (program.parent / "answer").write_text("")
+
+        assert silent.answers == ()
+        with pytest.raises(ProbeUnavailable, match="left the host out"):
+            await probe.run(HOST)
+
+    async def test_asks_nobody_who_is_refused(self, program: Path) -> None:
+        """The safety rules are asked again right before nmap starts."""
+        refusing = FakePermission(refused=frozenset({HOST.address}))
+        probe = WindowsFollowUp(permission=refusing, program=str(program))(stack())
+        assert probe is not None
+
+        with pytest.raises(RefusedByScope):
+            await probe.run(HOST)
