@@ -129,6 +129,17 @@ class UnreachableAnswer:
 
     def build(self, probe: Packet, *, hops: int) -> bytes:
         """Return the packet that answers ``probe``, which crossed ``hops`` networks."""
+        message = struct.pack("!I", self.unused) + self._quote(probe, hops)
+        return packets.ip_packet(
+            probe.destination,
+            probe.source,
+            packets.ICMP,
+            packets.icmp_message(3, 3, message),
+            ttl=max(1, self.ttl - (hops - 1)),
+            dont_fragment=self.dont_fragment,
+        )
+
+    def _quote(self, probe: Packet, hops: int) -> bytes:
         room = max(28, self.length - 28)
         quote = bytearray(probe.raw[:room].ljust(room, b"\0"))
         quote[8] = max(1, quote[8] - (hops - 1) - self.extra_hops)
@@ -148,15 +159,7 @@ class UnreachableAnswer:
                 struct.pack_into("!H", quote, 10, packets.checksum(bytes(quote[:20])) ^ 0x1111 or 1)
             case _:
                 pass
-        message = packets.icmp_message(3, 3, struct.pack("!I", self.unused) + bytes(quote))
-        return packets.ip_packet(
-            probe.destination,
-            probe.source,
-            packets.ICMP,
-            message,
-            ttl=max(1, self.ttl - (hops - 1)),
-            dont_fragment=self.dont_fragment,
-        )
+        return bytes(quote)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,6 +139,8 @@ def _start_responder(
     hosts = [LiveHost(host, book, chance) for host in population.hosts if host.real is None]
     responder = Responder(link, hosts, chance, block_25=options.block_25)
     tap = Tap(namespace.MAIL_LINK)
+    if options.wire:
+        options.wire.touch()  # better to fail now than in the end
     stopped, stop = os.pipe()
 
     def serve() -> None:

@@ -42,22 +42,10 @@ def private(command: Sequence[str], *, as_root: bool) -> list[str]:
     It ends with its parent, even if that is killed: ``setpriv`` ties ``unshare`` to the caller,
     ``--kill-child`` ties the namespaces to ``unshare``.
     """
-    user = [] if as_root else ["--user", "--map-root-user"]
-    return [
-        *("setpriv", "--pdeathsig", "KILL", "--"),
-        *(
-            "unshare",
-            *user,
-            "--net",
-            "--mount",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            "--",
-        ),
-        *command,
-    ]
+    kinds = ("--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+    user = () if as_root else ("--user", "--map-root-user")
+    tied = ("setpriv", "--pdeathsig", "KILL", "--")
+    return [*tied, "unshare", *user, *kinds, "--", *command]
 
 
 def run(*command: str, text: str | None = None) -> str:

@@ -191,30 +191,29 @@ class Responder:
             self._send(host, host.persona.unreachable.build(packet, hops=host.hops))
 
     def _icmp(self, host: LiveHost, packet: Packet) -> None:
-        kind, code = packet.payload[:2]
         if not host.ping:
             return
-        source, destination = packet.destination, packet.source
-        if packet.protocol == packets.ICMPV6:
-            if kind == 128:
-                message = packets.icmpv6_message(source, destination, 129, 0, packet.payload[4:])
-                self._send(
-                    host,
-                    packets.ip_packet(source, destination, packets.ICMPV6, message, ttl=host.ttl),
-                )
-            return
-        if kind != 8:
-            return
-        which = _nmap_echo(packet)
-        if which is not None and host.persona is not None:
-            if host.persona.echo is not None:
-                answer = host.persona.echo[which]
-                self._send(host, answer.build(packet, ttl=host.after_hops(answer.ttl)))
-            return
-        message = packets.icmp_message(0, code, packet.payload[4:])
-        self._send(
-            host, packets.ip_packet(source, destination, packets.ICMP, message, ttl=host.ttl)
-        )
+        match packet.protocol, packet.payload[0]:
+            case packets.ICMP, 8:
+                self._echo(host, packet)
+            case packets.ICMPV6, 128:
+                source, destination = packet.destination, packet.source
+                rest = packet.payload[4:]
+                message = packets.icmpv6_message(source, destination, 129, 0, rest)
+                self._send_message(host, packet, packets.ICMPV6, message)
+
+    def _echo(self, host: LiveHost, packet: Packet) -> None:
+        which, persona = _nmap_echo(packet), host.persona
+        if which is None or persona is None:
+            message = packets.icmp_message(0, packet.payload[1], packet.payload[4:])
+            self._send_message(host, packet, packets.ICMP, message)
+        elif persona.echo is not None:
+            answer = persona.echo[which]
+            self._send(host, answer.build(packet, ttl=host.after_hops(answer.ttl)))
+
+    def _send_message(self, host: LiveHost, to: Packet, protocol: int, message: bytes) -> None:
+        raw = packets.ip_packet(to.destination, to.source, protocol, message, ttl=host.ttl)
+        self._send(host, raw)
 
     def _send_segment(
         self, host: LiveHost, source: bytes, destination: bytes, segment: Segment

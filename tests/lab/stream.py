@@ -19,7 +19,7 @@ _MAX_UNREAD = 65_536
 _MAX_LINE = 4_096
 _MAX_RETRIES = 7
 
-RESPONSE_SEGMENT_SIZE = b"\x02\x04" + _SEGMENT_SIZE.to_bytes(2, "big")
+_SEGMENT_SIZE_OPTION = b"\x02\x04" + _SEGMENT_SIZE.to_bytes(2, "big")
 
 
 class Say(NamedTuple):
@@ -71,6 +71,7 @@ class Connection:
         self._isn = isn
         self._unacked = isn  # the oldest number that the peer has not acknowledged
         self._next = (isn + 1) & _MASK
+        self._highest = self._next  # what has ever been sent ends here
         self._expected = (syn.seq + 1) & _MASK
         self._peer_window = syn.window
         self._outbox = bytearray()  # begins at _unacked once the handshake is done
@@ -79,7 +80,7 @@ class Connection:
         self._over = self._ack_due = self._waiting = False
         self._retries = 0
         self._timer = 0
-        self._emit(packets.SYN | packets.ACK, isn, options=RESPONSE_SEGMENT_SIZE)
+        self._emit(packets.SYN | packets.ACK, isn, options=_SEGMENT_SIZE_OPTION)
         self._arm()
 
     def receive(self, segment: Segment) -> None:
@@ -90,8 +91,10 @@ class Connection:
             self._end()
             return
         if segment.flags & packets.SYN:
-            if not self._established:
-                self._emit(packets.SYN | packets.ACK, self._isn, options=RESPONSE_SEGMENT_SIZE)
+            if self._established:
+                self._emit(packets.ACK, self._next)  # RFC 5961: who has forgotten us resets us
+            else:
+                self._emit(packets.SYN | packets.ACK, self._isn, options=_SEGMENT_SIZE_OPTION)
             return
         if not segment.flags & packets.ACK or not self._acknowledged(segment):
             return
@@ -101,11 +104,13 @@ class Connection:
     def _acknowledged(self, segment: Segment) -> bool:
         """Take note of what has arrived there; False if the number makes no sense."""
         arrived = (segment.ack - self._unacked) & _MASK
-        if arrived > (self._next - self._unacked) & _MASK:
+        if arrived > (self._highest - self._unacked) & _MASK:
             return False
         self._peer_window = segment.window
         if not arrived:
             return self._established
+        if arrived > (self._next - self._unacked) & _MASK:
+            self._next = segment.ack  # it was being sent again, but the first one had arrived
         self._unacked = segment.ack
         self._retries = 0
         if self._established:
@@ -191,6 +196,8 @@ class Connection:
                 self._fin_sent = True
             else:
                 break
+            if (self._next - self._highest) & _MASK <= _MASK // 2:
+                self._highest = self._next
             if not offset:
                 self._arm()
         if self._outbox and not self._peer_window:
@@ -215,7 +222,7 @@ class Connection:
             self._end()
             return
         if not self._established:
-            self._emit(packets.SYN | packets.ACK, self._isn, options=RESPONSE_SEGMENT_SIZE)
+            self._emit(packets.SYN | packets.ACK, self._isn, options=_SEGMENT_SIZE_OPTION)
         else:
             self._next = self._unacked
             self._fin_sent = False

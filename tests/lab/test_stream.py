@@ -116,6 +116,31 @@ class TestConnection:
         assert [one.payload for one in again if one.payload] == [b"data"]
         assert peer.heard == b"data"
 
+    def test_a_late_acknowledgment_still_counts(self) -> None:
+        """What was acknowledged after its repetition began is not sent a third time."""
+        peer = _Peer(iter_say(b"x" * 5_000), window=5_000)
+        peer.send()
+        arrived = (_SERVER_ISN + 1 + 4_000) & 0xFFFFFFFF
+        peer.window = 1_000
+        peer.send(ack=(_SERVER_ISN + 1) & 0xFFFFFFFF)
+        peer.run_timers()
+        before = len(peer.sent)
+
+        peer.send(ack=arrived)
+
+        assert [one.seq for one in peer.sent[before:] if one.payload] == [arrived]
+        assert len(peer.heard) == 5_000
+
+    def test_challenges_a_second_syn(self) -> None:
+        """A SYN within a connection gets an acknowledgment, and changes nothing (RFC 5961)."""
+        peer = _Peer(_echo())
+        peer.send()
+
+        peer.connection.receive(Segment(40_000, 25, 77, 0, packets.SYN, 1, b"", b""))
+
+        assert peer.sent[-1].flags == packets.ACK
+        assert peer.sent[-1].ack == peer.seq
+
     def test_gives_up_in_the_end(self) -> None:
         """A peer that has vanished is forgotten."""
         peer = _Peer(iter_say(b"data"))
