@@ -10,11 +10,9 @@ from botprobe.classify.oscatalog import OsReading, read_os
 from botprobe.export.base import Publication, instant
 from botprobe.model.finding import Finding
 from botprobe.model.outcome import Measured
+from botprobe.model.text import spreadsheet_cell
 
 SCHEMA = "botprobe/finding/1"
-
-# A spreadsheet would run what begins with one of these (OWASP, "CSV Injection").
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 COLUMNS = (
     "ip",
@@ -77,15 +75,11 @@ def csv_lines(findings: Iterable[Finding], _: Publication) -> Iterator[str]:
     for finding in findings:
         record = finding_record(finding)
         record["reasons"] = "; ".join(record["reasons"])
-        yield _csv_line([_cell(record[name]) for name in COLUMNS])
+        cells = (record[name] for name in COLUMNS)
+        yield _csv_line(spreadsheet_cell(it) if isinstance(it, str) else it for it in cells)
 
 
 def _csv_line(cells: Iterable[object]) -> str:
     text = io.StringIO()
     csv.writer(text).writerow(cells)
     return text.getvalue()
-
-
-def _cell(value: object) -> object:
-    """Quote a leading formula sign: OS names and reasons come from outside."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -15,6 +15,9 @@ _INVISIBLE = (
 _TAGS = "\U000e0000-\U000e0fff"
 _SURROGATES = "\ud800-\udfff"
 
+# A spreadsheet would run what begins with one of these (OWASP, "CSV Injection").
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 _HARMFUL = re.compile(f"[{_CONTROL}{_SEPARATORS}{_BIDI}{_INVISIBLE}{_TAGS}{_SURROGATES}]")
 
 
@@ -24,6 +27,11 @@ def visible(text: str) -> str:
     Everything else, a backslash included, stays as it is; the result is one line.
     """
     return _HARMFUL.sub(_escape, text)
+
+
+def spreadsheet_cell(text: str) -> str:
+    """Make text visible, and harmless for a spreadsheet: a formula sign in front is quoted."""
+    return f"'{visible(text)}" if text.startswith(_FORMULA) else visible(text)
 
 
 def _escape(match: re.Match[str]) -> str:

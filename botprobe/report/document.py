@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from botprobe.contract.case import builtins, rfc3339
+from botprobe.model.text import spreadsheet_cell
 from botprobe.model.weekly import ListedHost, MailCounts, Period
 from botprobe.report.weekly import Delay, Line, Look, Share, TrendWeek, Turned, WeeklyReport
 
 SCHEMA = "botprobe/report/1"
-
-# A spreadsheet would run what begins with one of these (OWASP, "CSV Injection").
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 LINE_TABLES = (
     "steps",
@@ -60,20 +58,15 @@ def report_csv(report: WeeklyReport) -> str:
         for line in getattr(report, name):
             shares = (line.hosts, line.delivered, line.before)
             numbers = [number for share in shares for number in (share.count, share.of)]
-            writer.writerow([name, csv_cell(line.name), *numbers])
+            writer.writerow([name, spreadsheet_cell(line.name), *numbers])
     for name, places in (("networks", report.networks), ("countries", report.countries)):
         for place in places:
             writer.writerow(
-                [name, csv_cell(place.name), place.hosts, "", place.delivered, "", "", ""]
+                [name, spreadsheet_cell(place.name), place.hosts, "", place.delivered, "", "", ""]
             )
     for table, name, count in _counts(report):
-        writer.writerow([table, csv_cell(name), count, "", "", "", "", ""])
+        writer.writerow([table, spreadsheet_cell(name), count, "", "", "", "", ""])
     return text.getvalue()
-
-
-def csv_cell(text: str) -> str:
-    """Make text from outside harmless for a spreadsheet: a leading formula sign is quoted."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _counts(report: WeeklyReport) -> Iterator[tuple[str, str, int]]:
