@@ -51,8 +51,12 @@ class _Peer:
     @property
     def heard(self) -> bytes:
         """All data in the order of its numbers, repetitions left out."""
-        parts = {(one.seq - _SERVER_ISN) & 0xFFFFFFFF: one.payload for one in self.sent}
-        return b"".join(parts[number] for number in sorted(parts))
+        data = bytearray()
+        for one in sorted(self.sent, key=lambda one: (one.seq - _SERVER_ISN) & 0xFFFFFFFF):
+            start = (one.seq - _SERVER_ISN - 1) & 0xFFFFFFFF
+            assert not one.payload or start <= len(data)
+            data[start : start + len(one.payload)] = one.payload
+        return bytes(data)
 
     def run_timers(self) -> None:
         """Let all the time pass that was asked for."""
