@@ -1,6 +1,5 @@
 """The command line: which commands there are, and how each error ends."""
 
-import os
 import sys
 
 import typer
@@ -11,6 +10,7 @@ from botprobe.cli.exitcodes import ExitCode
 from botprobe.cli.export import export
 from botprobe.cli.headers import headers
 from botprobe.cli.host import host
+from botprobe.cli.maillog import maillog
 from botprobe.cli.probe import probe
 from botprobe.cli.report import report
 from botprobe.cli.scan import scan
@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (scan, watch, headers, probe, host, report, export, doctor):
+for command in (scan, watch, headers, probe, host, report, export, maillog, doctor):
     app.command()(command)
 
 
@@ -47,19 +47,15 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line and end the process with its exit code."""
+    """Run the command line and end the process with its exit code.
+
+    Usage errors, Ctrl-C (130) and a reader of our output who left are typer's business.
+    """
     try:
         app()
     except BotprobeError as error:
         print(f"botprobe: {visible(str(error))}", file=sys.stderr)
         sys.exit(_exit_code(error))
-    except KeyboardInterrupt:
-        print("botprobe: interrupted", file=sys.stderr)
-        sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output left; flushing at exit must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.FAILURE)
 
 
 def _exit_code(error: BotprobeError) -> ExitCode:

@@ -1,0 +1,151 @@
+"""A mail log's analysis as JSON (schema ``botprobe/maillog/1``)."""
+
+import math
+from typing import Any
+
+from botprobe.model.text import visible
+from botprobe.observers.maillog.analysis import Analysis, ClientSummary, Incident
+from botprobe.observers.maillog.effect import BeforeAfter
+from botprobe.observers.maillog.figures import Figures
+from botprobe.observers.maillog.fit import Line
+from botprobe.observers.maillog.model import Model
+from botprobe.observers.maillog.wording import usual_alpha, verdict
+
+
+def maillog_document(analysis: Analysis) -> dict[str, Any]:
+    """Return the analysis as plain types."""
+    return {
+        "schema": "botprobe/maillog/1",
+        "verdict": verdict(analysis),
+        "lines": analysis.lines,
+        "unread": {
+            "count": analysis.unread,
+            "samples": [_text(sample) for sample in analysis.unread_samples],
+        },
+        "clients_seen": analysis.client_count,
+        "alpha_usual": {
+            "working_days": usual_alpha(analysis.days, holiday=False),
+            "holidays": usual_alpha(analysis.days, holiday=True),
+        },
+        "model": _model(analysis.model),
+        "alarms": [_incident(incident) for incident in analysis.incidents],
+        "drivers": list(analysis.drivers),
+        "days": [_figures(day) for day in analysis.days],
+        "hours": [_figures(hour) for hour in analysis.hours],
+        "clients": [_client(client) for client in analysis.clients],
+        "monitors": list(analysis.monitors),
+        "query_types": dict(analysis.query_types),
+        "mx_askers": [
+            {
+                "client": asker.client,
+                "mx_queries": asker.mx_queries,
+                "day": asker.day.isoformat(),
+                "share": asker.share,
+            }
+            for asker in analysis.mx_askers
+        ],
+        "before_after": None if analysis.change is None else _change(analysis.change),
+    }
+
+
+def _figures(figures: Figures) -> dict[str, Any]:
+    return {
+        "day": figures.day.isoformat(),
+        "hour": figures.hour,
+        "holiday": figures.holiday,
+        "n_c": figures.connects,
+        "n_f": figures.mails,
+        "n_f_lines": figures.activations,
+        "n_p": figures.logins,
+        "n_to": sum(figures.statuses.values()),
+        "d_q": figures.queries,
+        "alpha": figures.alpha,
+        "received": figures.received,
+        "transmitted": figures.transmitted,
+        "pickups": figures.pickups,
+        "statuses": dict(figures.statuses),
+        "rejects": dict(figures.rejects),
+        "sasl_failures": figures.sasl_failures,
+        "postscreen": dict(figures.postscreen),
+    }
+
+
+def _model(model: Model) -> dict[str, Any]:
+    return {
+        "m_smtp": None if model.dns is None else _line(model.dns),
+        "s": None if model.mails is None else _line(model.mails),
+        "q": model.q,
+        "kn": model.kn,
+    }
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "value": line.slope,
+        "interval": [line.low, line.high],
+        "intercept": line.intercept,
+        "r": line.r,
+        "days": line.points,
+    }
+
+
+def _incident(incident: Incident) -> dict[str, Any]:
+    alarm, found, effect = incident.alarm, incident.attribution, incident.effect
+    document: dict[str, Any] = {
+        "kind": str(alarm.kind),
+        "day": alarm.day.isoformat(),
+        "because": alarm.because,
+    }
+    if alarm.alpha is not None:
+        document["alpha"] = math.exp(alarm.alpha.value)
+        document["alpha_usual"] = math.exp(alarm.alpha.usual)
+        document["z"] = alarm.alpha.z
+    if found is not None:
+        document["cause"] = found.cause and str(found.cause)
+        document["crowd"] = found.crowd
+        document["new_share"] = found.new_share
+        document["drivers"] = [
+            {
+                "client": _text(name.encode()),
+                "n_c": driver.connects,
+                "accepted": driver.accepted,
+                "rejects": driver.rejects,
+                "share": driver.share,
+                "excess_share": driver.excess_share,
+                "alpha_without": driver.alpha_without,
+            }
+            for name, driver in zip(incident.drivers, found.drivers, strict=True)
+        ]
+    if effect is not None:
+        document["without_drivers"] = {
+            "n_c": effect.connects_without,
+            "alpha": effect.alpha_without,
+            "d_q": effect.queries_without,
+        }
+    return document
+
+
+def _client(client: ClientSummary) -> dict[str, Any]:
+    return {
+        "client": _text(client.client.encode()),
+        "n_c": client.connects,
+        "accepted": client.accepted,
+        "rejects": dict(client.rejects),
+        "share": client.share,
+        "correlation": client.correlation,
+        "per_day": list(client.series),
+    }
+
+
+def _change(change: BeforeAfter) -> dict[str, Any]:
+    return {
+        "since": change.since.isoformat(),
+        "days": [change.days_before, change.days_after],
+        "n_c": list(change.connects),
+        "alpha": list(change.alpha),
+        "d_q": list(change.queries),
+    }
+
+
+def _text(raw: bytes) -> str:
+    return visible(raw.decode("utf-8", "replace"))

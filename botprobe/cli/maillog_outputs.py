@@ -1,0 +1,63 @@
+"""Where the result of ``botprobe maillog`` goes: screen or JSON, page, metrics, access map."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from botprobe.cli.maillog_document import maillog_document
+from botprobe.cli.maillog_html import maillog_page
+from botprobe.cli.maillog_metrics import metrics_text
+from botprobe.cli.maillog_screen import maillog_screen
+from botprobe.cli.render import print_json, stdout_console
+from botprobe.model.text import visible
+from botprobe.observers.maillog.analysis import Analysis, Incident
+from botprobe.observers.maillog.effect import Action, access_map
+from botprobe.observers.maillog.wording import incident_sentence
+from botprobe.report.files import write_whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """What the operator asked for."""
+
+    as_json: bool = False
+    html: Path | None = None
+    textfile: Path | None = None
+    map: Path | None = None
+    """The access map."""
+    action: Action = Action.REJECT
+
+    def write(self, analysis: Analysis) -> None:
+        """Write all that was asked for."""
+        self.refresh(analysis)
+        if self.as_json:
+            print_json(maillog_document(analysis))
+        else:
+            stdout_console().print(maillog_screen(analysis))
+
+    def refresh(self, analysis: Analysis) -> None:
+        """Write the files only, each whole."""
+        if self.html is not None:
+            write_whole(self.html, maillog_page(analysis))
+        if self.textfile is not None:
+            write_whole(self.textfile, metrics_text(analysis))
+        if self.map is not None:
+            write_whole(self.map, driver_map(analysis, self.action))
+
+
+def driver_map(analysis: Analysis, action: Action) -> str:
+    """Write the access map of the drivers; masked addresses cannot be in it."""
+    known = {client.client: client.address for client in analysis.clients}
+    drivers = [str(known[name]) for name in analysis.drivers if known.get(name) is not None]
+    return access_map(drivers, action, "drives the abnormal load of this server")
+
+
+def tell_incident(incident: Incident) -> None:
+    """Write a live alarm as one line to standard output."""
+    now = f"{datetime.now().astimezone():%Y-%m-%dT%H:%M:%S%z}"
+    text = (
+        f"{incident.alarm.day}: {incident.alarm.because}"
+        if incident.alarm.alpha is None
+        else incident_sentence(incident)
+    )
+    print(f"{now} {incident.alarm.kind}: {visible(text)}", flush=True)

@@ -1,0 +1,92 @@
+"""What an analysis says in plain sentences; the same on every screen and page."""
+
+from statistics import median
+
+from botprobe.observers.maillog.analysis import Analysis, Incident
+from botprobe.observers.maillog.drivers import Cause
+from botprobe.observers.maillog.figures import Figures
+
+CAUSES = {
+    Cause.SMTP_DOS: "few clients connect and hand nothing in (SMTP-DoS, or a broken program)",
+    Cause.SIMPLE_ERROR: "few clients repeat mails that are refused (an error, or address guessing)",
+    Cause.REMOVED_ACCOUNTS: "many known clients write to users that are gone (removed accounts)",
+    Cause.DISTRIBUTED_BURST: "many clients, most of them new, at once (a distributed burst)",
+}
+
+
+def verdict(analysis: Analysis) -> str:
+    """Return one paragraph: how the server is, what was abnormal, who did it, what to do."""
+    if not analysis.days or not any(day.connects for day in analysis.days):
+        return no_connections(analysis)
+    sentences = [_health(analysis)]
+    abnormal = [one for one in analysis.incidents if one.alarm.alpha is not None]
+    if not abnormal:
+        sentences.append(_nothing_abnormal(analysis))
+    else:
+        count = f"{len(abnormal)} days were" if len(abnormal) > 1 else "One day was"
+        sentences.append(f"{count} abnormal.")
+        worst = min(abnormal, key=lambda one: one.alarm.alpha.z if one.alarm.alpha else 0.0)
+        sentences.append(incident_sentence(worst))
+    if analysis.mx_askers:
+        first = analysis.mx_askers[0]
+        sentences.append(
+            f"{len(analysis.mx_askers)} hosts ask for MX records without being a mail server, "
+            f"first {first.client} ({first.mx_queries} on {first.day})."
+        )
+    return " ".join(sentences)
+
+
+def incident_sentence(incident: Incident) -> str:
+    """Return what happened on an abnormal day, and who drove it."""
+    sentence = f"On {incident.alarm.day} {incident.alarm.because}"
+    found = incident.attribution
+    if found is None or found.cause is None:
+        return sentence
+    sentence += f" The cause looks like this: {CAUSES[found.cause]}."
+    if incident.drivers and found.cause in {Cause.SMTP_DOS, Cause.SIMPLE_ERROR}:
+        first = found.drivers[0]
+        sentence += f" {incident.drivers[0]} made {first.share:.0%} of N_c."
+        if first.alpha_without is not None:
+            sentence += f" Without it alpha would be {first.alpha_without:.2f}."
+    else:
+        sentence += f" {found.crowd} clients wasted more connections than usual."
+    return sentence
+
+
+def no_connections(analysis: Analysis) -> str:
+    """Return why there is nothing to say."""
+    mails = sum(day.mails for day in analysis.days)
+    if mails:
+        return (
+            f"The log tells of {mails} mails but of no connection: alpha cannot be had. "
+            "sendmail logs connections from LogLevel 10 on, Exim with +smtp_connection."
+        )
+    return f"No event of a mail server was recognised in {analysis.lines} lines."
+
+
+def usual_alpha(days: tuple[Figures, ...], *, holiday: bool) -> float | None:
+    """Return the median of alpha on working days or on holidays."""
+    known = [day.alpha for day in days if day.holiday == holiday and day.alpha is not None]
+    return median(known) if known else None
+
+
+def _health(analysis: Analysis) -> str:
+    connects = sum(day.connects for day in analysis.days)
+    mails = sum(day.mails for day in analysis.days)
+    usual = [
+        f"{alpha:.2f} on {name}"
+        for name, holiday in (("working days", False), ("holidays", True))
+        if (alpha := usual_alpha(analysis.days, holiday=holiday)) is not None
+    ]
+    return (
+        f"In {len(analysis.days)} days the server took {mails} mails in {connects} connections "
+        f"of {analysis.client_count} clients; alpha is usually {' and '.join(usual)}."
+    )
+
+
+def _nothing_abnormal(analysis: Analysis) -> str:
+    judged = len(analysis.days)
+    if judged < 6:
+        return "These are too few days to call one of them abnormal."
+    return "No day was abnormal."
+
