@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from botprobe.cli.investigation import complain
@@ -27,10 +26,14 @@ ABUSE_MAILS: dict[str, AbuseMail] = {"arf": arf_mail, "xarf": xarf_mail}
 
 _NAMES = (*FORMATS, *ABUSE_MAILS)
 
-Form = Annotated[
-    str,
-    typer.Argument(metavar="FORMAT", help=", ".join(_NAMES), click_type=click.Choice(_NAMES)),
-]
+
+def _known(form: str) -> str:
+    if form not in _NAMES:
+        raise typer.BadParameter(f"{form!r} is none of {', '.join(_NAMES)}")
+    return form
+
+
+Form = Annotated[str, typer.Argument(metavar="FORMAT", help=", ".join(_NAMES), callback=_known)]
 Labels = Annotated[
     list[Label] | None,
     typer.Option(

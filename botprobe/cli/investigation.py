@@ -51,7 +51,11 @@ def investigate(
             with shown(board):
                 return await batch.run(candidates)
 
-    return Investigation(tuple(asyncio.run(run())), tuple(troubles))
+    try:
+        return Investigation(tuple(asyncio.run(run())), tuple(troubles))
+    except KeyboardInterrupt:
+        complain(f"interrupted; {board.done} of {len(candidates)} hosts were done and are kept")
+        raise
 
 
 def exit_code(found: Investigation, fail_on: Collection[Label]) -> ExitCode:

@@ -25,10 +25,9 @@ PROBES = ("ping", "os", "smtp", "dns")
 class LiveBoard:
     """A Watcher that draws a small table of the probes under way."""
 
-    def __init__(self, total: int, width: int | None = None) -> None:
+    def __init__(self, total: int) -> None:
         self._total = total
-        self._width = width
-        self._done = 0
+        self.done = 0
         self._running: dict[IpAddress, tuple[float, dict[str, Outcome[Any]]]] = {}
         self._labels: dict[str, int] = {}
 
@@ -43,7 +42,7 @@ class LiveBoard:
     def finished(self, case: Case) -> None:
         """Take the line away and count the label."""
         self._running.pop(case.target.address, None)
-        self._done += 1
+        self.done += 1
         label = str(case.verdict.label)
         self._labels[label] = self._labels.get(label, 0) + 1
 
@@ -64,8 +63,8 @@ class LiveBoard:
             for label, count in sorted(self._labels.items())
         )
         footer.add_row(
-            ProgressBar(total=self._total, completed=self._done, width=24),
-            Text(f"{self._done} of {self._total} hosts"),
+            ProgressBar(total=self._total, completed=self.done, width=24),
+            Text(f"{self.done} of {self._total} hosts"),
             counts,
         )
         return footer
