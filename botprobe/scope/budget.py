@@ -63,6 +63,10 @@ class Budget:
         last = self._last.get(unmapped(address))
         return last if last is not None and now - last < self.limits.cooldown else None
 
+    def forgive(self, address: IpAddress) -> None:
+        """End the cool-down of an address whose investigation was broken off; the caps stay."""
+        self._last.pop(unmapped(address), None)
+
     def left(self, now: datetime) -> int:
         """Return how many investigations the hour and the day still allow."""
         hour = self.limits.per_hour - _since(self._all, now - _HOUR)

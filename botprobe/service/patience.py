@@ -16,7 +16,7 @@ Trouble = Callable[[str], None]
 logger = logging.getLogger(__name__)
 
 
-async def patiently(ask: Callable[[], Awaitable[T]], trouble: Trouble, retry: float = RETRY) -> T:
+async def patiently(ask: Callable[[], Awaitable[T]], trouble: Trouble) -> T:
     """Ask the store until it answers, telling each kind of failure once."""
     told = ""
     while True:
@@ -26,4 +26,4 @@ async def patiently(ask: Callable[[], Awaitable[T]], trouble: Trouble, retry: fl
             if str(error) != told:
                 told = str(error)
                 trouble(f"{error}; trying again")
-            await asyncio.sleep(retry)
+            await asyncio.sleep(RETRY)

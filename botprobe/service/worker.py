@@ -55,6 +55,7 @@ class Worker:
     again: tuple[timedelta, ...] = ()
     """When to look at a host again, counted from the first look."""
     _under_way: dict[IpAddress, tuple[Claim, asyncio.Task[None]]] = field(default_factory=dict)
+    _dropped: set[IpAddress] = field(default_factory=set)
     _closing: bool = False
     _more_wait: bool = False
 
@@ -72,6 +73,7 @@ class Worker:
         """Stop investigating whom a newer scope refuses."""
         for address, (_, task) in self._under_way.items():
             if scope.refusal(address) is not None:
+                self._dropped.add(address)
                 task.cancel()
 
     async def run(self) -> None:
@@ -112,13 +114,16 @@ class Worker:
         self.audience.claimed(claim)
         try:
             await self._keep(claim, await self._investigate(claim))
+        except asyncio.CancelledError:
+            if claim.target.address not in self._dropped:
+                raise  # all of us stop, and `run` gives back what was under way
+            await self._give_back(claim)
         except BotprobeError as error:
             await self._try_later(claim, str(error))
         except Exception as error:
             # One host must not stop the others, whatever it did to us.
             logger.exception("case of %s failed", claim.target)
             await self._try_later(claim, type(error).__name__)
-        # A cancelled one stays in the list: its claim is given back at the end.
         del self._under_way[claim.target.address]
         if self._more_wait:
             self.bell.ring()
@@ -171,6 +176,7 @@ class Worker:
         await self._patiently(lambda: self.store.put_back(claim, later))
 
     async def _give_back(self, claim: Claim) -> None:
+        self.pipeline.budget.forgive(claim.target.address)
         with suppress(StoreError):  # then the next start finds the claim without an owner
             await self.store.put_back(claim)
 

@@ -36,6 +36,27 @@ class TestBudget:
 
         assert budget.take(HOST, NOON + timedelta(hours=1)) is not None
 
+    def test_what_was_broken_off_may_be_asked_again(self) -> None:
+        """A stop costs a host no cool-down, and does not give the caps back."""
+        budget = Budget(Limits(per_network_per_day=2))
+        for _ in range(2):
+            assert budget.take(HOST, NOON) is None
+            budget.forgive(HOST)
+
+        assert budget.take(HOST, NOON) == "budget of 198.18.0.0/24 for a day is spent"
+
+    def test_says_what_is_left_and_forgets_what_is_old(self) -> None:
+        """What no cap looks at any longer needs no memory, and changes no answer."""
+        budget = Budget(Limits(per_hour=2, per_day=5, cooldown=timedelta(hours=1)))
+        later = NOON + timedelta(days=1, seconds=1)
+        budget.take(HOST, NOON)
+        before = budget.left(NOON)
+
+        budget.forget(later)
+
+        assert (before, budget.left(later)) == (1, 2)
+        assert budget == Budget(budget.limits)
+
     def test_an_old_probe_counts_no_more(self) -> None:
         """After an hour, and after a day, the caps are free again."""
         budget = Budget(Limits(per_hour=1, per_day=2))

@@ -1,0 +1,275 @@
+"""From due hosts to verdicts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import pytest
+
+from botprobe.errors import StoreError
+from botprobe.hostlog import HostLog
+from botprobe.model.results import PingResult
+from botprobe.model.target import Target
+from botprobe.model.work import Rank
+from botprobe.pipeline import Pipeline, Probes
+from botprobe.queue.local import LocalBell
+from botprobe.scope.addresses import Scope
+from botprobe.scope.budget import Budget, Limits
+from botprobe.service.worker import MAX_TRIES, Worker
+from botprobe.store.sqlite import SqliteStore
+from tests.cases import HOST
+from tests.fakes import silent_probes
+from tests.service.fakes import FakeAudience
+from tests.service.test_reader import Listener
+from tests.store.test_hosts import DAY, EVERYBODY, LEASE, OTHER, arrival
+from tests.test_pipeline import LAB, pipeline_with
+
+
+@dataclass
+class Tarpit:
+    """A ping probe that waits until it is let go, for all hosts but one."""
+
+    quick: object = None
+    asked: list[Target] = field(default_factory=list)
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, target: Target) -> PingResult:
+        """Wait."""
+        self.asked.append(target)
+        if target.address != self.quick:
+            await self.opened.wait()
+        return PingResult(sent=1, received=1)
+
+
+class Broken:
+    """A ping probe with a bug."""
+
+    async def run(self, target: Target) -> PingResult:
+        """Fail in a way that nobody foresaw."""
+        raise ZeroDivisionError
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    """Return an empty store."""
+    async with SqliteStore(tmp_path / "cases.sqlite") as opened:
+        yield opened
+
+
+def pipeline(
+    store: SqliteStore,
+    probes: Probes | None = None,
+    scope: Scope = LAB,
+    limits: Limits | None = None,
+) -> Pipeline:
+    """Return a pipeline that asks fakes and keeps real time."""
+    return replace(
+        pipeline_with(probes=probes, scope=scope),
+        store=store,
+        budget=Budget(limits or Limits()),
+        now=lambda: datetime.now(UTC),
+    )
+
+
+def worker_of(
+    pipeline: Pipeline, store: SqliteStore, logs: Path, audience: FakeAudience, concurrency: int = 8
+) -> Worker:
+    """Return a worker."""
+    return Worker(
+        pipeline=pipeline,
+        store=store,
+        hostlog=HostLog(logs),
+        bell=LocalBell(),
+        audience=audience,
+        owner="me",
+        concurrency=concurrency,
+    )
+
+
+@asynccontextmanager
+async def working(worker: Worker) -> AsyncIterator[asyncio.Task[None]]:
+    """Let a worker work, and end it."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(worker.run())
+        yield task
+        task.cancel()
+
+
+class TestWorker:
+    async def test_investigates_who_is_due(self, tmp_path: Path, store: SqliteStore) -> None:
+        """Each host gets one case and one log, and is due no more."""
+        audience = Listener()
+        await store.take([arrival("1", HOST), arrival("2", HOST, OTHER)], DAY)
+        async with working(worker_of(pipeline(store), store, tmp_path / "logs", audience)):
+            await audience.wait_for(lambda: len(audience.cases) == 2)
+            await audience.wait_for(lambda: len(list((tmp_path / "logs").glob("*/*.log"))) == 2)
+
+        assert len(await store.cases(HOST)) == len(await store.cases(OTHER)) == 1
+        assert await store.waiting() == 0
+        assert audience.troubles == []
+
+    async def test_looks_again_despite_the_cool_down(
+        self, tmp_path: Path, store: SqliteStore
+    ) -> None:
+        """A look that the operator planned is made; the one after it is planned."""
+        audience = Listener()
+        await store.take([arrival("1", HOST)], DAY)
+        (claim,) = await store.claim("me", LEASE, 9, EVERYBODY)
+        await store.put_back(claim, datetime.now(UTC))  # as a later look that is due now
+        worker = worker_of(pipeline(store), store, tmp_path, audience)
+        worker.pipeline.budget.remember([(HOST, datetime.now(UTC))])
+        worker.again = (timedelta(hours=1),)
+        async with working(worker):
+            await audience.wait_for(lambda: len(audience.cases) == 1)
+
+        history = await store.history(HOST)
+        assert audience.cases[0].refused is None
+        assert history is not None
+        assert history.due == audience.cases[0].started + timedelta(hours=1)
+
+    async def test_whom_the_scope_refuses_gets_a_reason(
+        self, tmp_path: Path, store: SqliteStore
+    ) -> None:
+        """A refusal is kept as a case without facts, and is not asked for again at once."""
+        audience = Listener()
+        closed = Scope(opted_out=(ip_network("198.18.0.0/15"),))
+        await store.take([arrival("1", HOST)], DAY)
+        async with working(worker_of(pipeline(store, scope=closed), store, tmp_path, audience)):
+            await audience.wait_for(lambda: len(audience.cases) == 1)
+
+        (case,) = await store.cases(HOST)
+        assert case.refused == "opted out"
+        assert await store.waiting() == 0
+
+    async def test_a_bug_costs_one_host_a_while(self, tmp_path: Path, store: SqliteStore) -> None:
+        """A case that cannot be made is tried later; nothing else is lost."""
+        audience = Listener()
+        broken = replace(silent_probes(), ping=Broken())
+        await store.take([arrival("1", HOST)], DAY)
+        worker = worker_of(pipeline(store, broken), store, tmp_path, audience)
+        async with working(worker):
+            await audience.wait_for(lambda: bool(audience.troubles) and not worker.under_way)
+
+        history = await store.history(HOST)
+        assert history is not None
+        assert history.due is not None
+        assert history.due > datetime.now(UTC) + timedelta(seconds=30)
+        assert await store.cases(HOST) == []
+
+    async def test_gives_up_who_makes_us_crash(self, tmp_path: Path, store: SqliteStore) -> None:
+        """A host whose claims never ended in a case is refused at last, with the reason."""
+        audience = Listener()
+        await store.take([arrival("1", HOST)], DAY)
+        for _ in range(MAX_TRIES):
+            await store.claim("me", LEASE, 9, EVERYBODY)
+            await store.recover()
+        async with working(worker_of(pipeline(store), store, tmp_path, audience)):
+            await audience.wait_for(lambda: len(audience.cases) == 1)
+
+        assert audience.cases[0].refused == f"given up: {MAX_TRIES} tries ended without a case"
+
+    async def test_tarpits_leave_places_to_fresh_hosts(
+        self, tmp_path: Path, store: SqliteStore
+    ) -> None:
+        """A backlog of hosts that answer never does not keep a fresh one waiting."""
+        audience, tarpit = Listener(), Tarpit(quick=HOST)
+        silent = [ip_address(f"198.18.12.{number}") for number in range(1, 20)]
+        await store.take([arrival("1", *silent, rank=Rank.BACKLOG)], DAY)
+        probes = replace(silent_probes(), ping=tarpit)
+        worker = worker_of(pipeline(store, probes), store, tmp_path, audience)
+        async with working(worker):
+            await audience.wait_for(lambda: len(tarpit.asked) == 6)
+            await store.take([arrival("2", HOST)], DAY)
+            worker.bell.ring()
+            await audience.wait_for(lambda: len(audience.cases) == 1)
+
+        assert audience.cases[0].target.address == HOST
+        assert len(tarpit.asked) == 7
+
+    async def test_waits_while_the_budget_is_spent(
+        self, tmp_path: Path, store: SqliteStore
+    ) -> None:
+        """Who exceeds the hour's budget stays due: nothing is lost, nothing is refused."""
+        audience = Listener()
+        limited = pipeline(store, limits=Limits(per_hour=1))
+        await store.take([arrival("1", HOST, OTHER)], DAY)
+        async with working(worker_of(limited, store, tmp_path, audience)):
+            await audience.wait_for(lambda: len(audience.cases) == 1)
+
+        assert audience.cases[0].refused is None
+        assert await store.waiting() == 1
+
+    async def test_closing_lets_hosts_come_to_their_end(
+        self, tmp_path: Path, store: SqliteStore
+    ) -> None:
+        """After close, nobody new is asked, and who was asked gets a verdict."""
+        audience, tarpit = Listener(), Tarpit()
+        await store.take([arrival("1", HOST)], DAY)
+        probes = replace(silent_probes(), ping=tarpit)
+        worker = worker_of(pipeline(store, probes), store, tmp_path, audience)
+        async with working(worker) as task:
+            await audience.wait_for(lambda: len(tarpit.asked) == 1)
+            worker.close()
+            await store.take([arrival("2", OTHER)], DAY)
+            tarpit.opened.set()
+            await asyncio.wait([task], timeout=5)
+
+        assert [case.target.address for case in audience.cases] == [HOST]
+        assert await store.waiting() == 1
+
+    async def test_what_is_cancelled_is_due_as_before(
+        self, tmp_path: Path, store: SqliteStore
+    ) -> None:
+        """Stopping at once loses no host and costs it no try."""
+        audience, tarpit = Listener(), Tarpit()
+        await store.take([arrival("1", HOST)], DAY)
+        probes = replace(silent_probes(), ping=tarpit)
+        async with working(worker_of(pipeline(store, probes), store, tmp_path, audience)):
+            await audience.wait_for(lambda: len(tarpit.asked) == 1)
+
+        (claim,) = await store.claim("next", LEASE, 9, EVERYBODY)
+        assert claim.tries == 1
+
+    async def test_whom_a_newer_scope_refuses_is_dropped(
+        self, tmp_path: Path, store: SqliteStore
+    ) -> None:
+        """Whoever opts out while being asked is asked no more."""
+        audience, tarpit = Listener(), Tarpit()
+        await store.take([arrival("1", HOST)], DAY)
+        probes = replace(silent_probes(), ping=tarpit)
+        worker = worker_of(pipeline(store, probes), store, tmp_path, audience)
+        async with working(worker) as task:
+            await audience.wait_for(lambda: len(tarpit.asked) == 1)
+            worker.close()
+            worker.drop(Scope(opted_out=(ip_network("198.18.0.0/15"),)))
+            await asyncio.wait([task], timeout=5)
+            assert task.done()
+
+        assert audience.cases == []
+        assert await store.waiting() == 1
+
+    async def test_a_locked_store_loses_no_verdict(
+        self, tmp_path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A case is held until the store takes it."""
+        audience = Listener()
+        failures = [StoreError("store: database is locked")] * 2
+        finish = store.finish
+
+        async def failing(*arguments: object) -> object:
+            if failures:
+                raise failures.pop()
+            return await finish(*arguments)  # type: ignore[arg-type]  # passed on as it came
+
+        monkeypatch.setattr(store, "finish", failing)
+        monkeypatch.setattr("botprobe.service.patience.RETRY", 0.0)
+        await store.take([arrival("1", HOST)], DAY)
+        async with working(worker_of(pipeline(store), store, tmp_path, audience)):
+            await audience.wait_for(lambda: len(audience.cases) == 1)
+
+        assert len(await store.cases(HOST)) == 1
+        assert audience.troubles == ["store: database is locked; trying again"]
