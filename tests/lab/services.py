@@ -5,9 +5,11 @@ To add one, write a generator of ``stream`` actions and name it in ``SERVICES``.
 
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
+from functools import partial
 from typing import NamedTuple
 
 from tests.lab.stream import Hear, Reset, Say, Script, Wait
+from tests.lab.windowsservices import WINDOWS_SERVICES
 
 _POSTFIX_EXTENSIONS = ("PIPELINING", "SIZE 10240000", "ENHANCEDSTATUSCODES", "8BITMIME", "CHUNKING")
 _EXCHANGE_EXTENSIONS = (
@@ -114,7 +116,13 @@ def silent(_: Identity) -> Script:
         pass
 
 
+def _windows(service: Callable[[str], Script], who: Identity) -> Script:
+    # NetBIOS: 15 letters, no dots.
+    return service(who.name.partition(".")[0].upper()[:15])
+
+
 SERVICES: Mapping[str, Service] = {
+    **{name: partial(_windows, service) for name, service in WINDOWS_SERVICES.items()},
     "garbage": garbage,
     "silent": silent,
     "smtp": smtp,

@@ -32,6 +32,10 @@ class Hear(NamedTuple):
     """Wait for a line; the script gets it, or nothing when the peer has closed."""
 
 
+class HearAny(NamedTuple):
+    """Wait for bytes; the script gets all that have come, or nothing when the peer has closed."""
+
+
 class Wait(NamedTuple):
     """Do nothing for some time."""
 
@@ -42,7 +46,7 @@ class Reset(NamedTuple):
     """Break the connection off with a RST. A script that just ends closes it in good order."""
 
 
-Action = Say | Hear | Wait | Reset
+Action = Say | Hear | HearAny | Wait | Reset
 Script = Generator[Action, bytes, None]
 
 
@@ -159,6 +163,12 @@ class Connection:
                 line = bytes(self._inbox[: end or _MAX_LINE])
                 del self._inbox[: len(line)]
                 self._advance(line)
+            case HearAny():
+                if not self._inbox and not self._peer_closed:
+                    return False
+                heard = bytes(self._inbox)
+                self._inbox.clear()
+                self._advance(heard)
             case Wait(seconds):
                 if not self._waiting:
                     self._waiting = True
