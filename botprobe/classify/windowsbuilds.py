@@ -69,8 +69,9 @@ _SAMBA = re.compile(r"\bsamba\b", re.IGNORECASE)
 _SERVER_PRODUCT = re.compile(
     r"\bWindows (?:Server|Storage Server|2000 Server|.*\bSmall Business)\b"
 )
+# Over SMB, XP gives its version for a name.
 _CLIENT_PRODUCT = re.compile(
-    r"\bWindows (?:XP|Vista|7|8|8\.1|10|11|2000 Professional)\b(?!.*\bServer\b)"
+    r"\bWindows (?:5\.1|XP|Vista|7|8|8\.1|10|11|2000 Professional)\b(?!.*\bServer\b)"
 )
 # What the installer of Windows 10 and 11 calls a computer whose owner does not.
 _DEFAULT_CLIENT_NAME = re.compile(r"DESKTOP-[0-9A-Z]{7}|LAPTOP-[0-9A-Z]{8}", re.IGNORECASE)

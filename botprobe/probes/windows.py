@@ -1,9 +1,9 @@
 """Windows probe: which Windows is it, where nmap's stack match leaves that open?
 
 Client and server editions share stacks, but some services tell the build of their system to anybody
-who connects: in an NTLM challenge (RDP, HTTP) or in the greeting of SMB version 1. Asked are only
-the scripts of the list below, all of nmap's category *safe*, and only on ports found open; nobody
-is logged in. docs/decisions/0007-windows-told-apart.md says which scripts were left out, and why.
+who connects: in an NTLM challenge (RDP, HTTP) or in an anonymous session of SMB version 1. Run are
+only the scripts of the list below, all of nmap's category *safe*, and only on ports found open; no
+password is tried. docs/decisions/0007-windows-told-apart.md says which scripts were left out.
 """
 
 import asyncio
@@ -109,10 +109,15 @@ def _answer(port: int, script: Element) -> WindowsAnswer | None:
         port=port,
         script=name,
         version=version if _VERSION.fullmatch(version) else None,
-        product=_text(told.get("os")),
+        product=_text(_product(told.get("os"), told.get("lanmanager"))),
         computer=_text(told.get("NetBIOS_Computer_Name") or told.get("server")),
     )
     return answer if answer.version or answer.product else None
+
+
+def _product(system: str | None, manager: str | None) -> str | None:
+    """Take Samba at its second word: in the first it calls itself a Windows."""
+    return manager if manager and "samba" in manager.lower() else system
 
 
 def _text(said: str | None) -> str | None:

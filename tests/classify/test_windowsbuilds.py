@@ -66,6 +66,7 @@ class TestReadWindows:
             ("Windows 7 Professional 7601 Service Pack 1", OsRole.CLIENT),
             ("Windows 8.1 Pro 9600", OsRole.CLIENT),
             ("Windows XP", OsRole.CLIENT),
+            ("Windows 5.1", OsRole.CLIENT),
             ("Windows 6.1 (Samba 4.7.6-Ubuntu)", OsRole.OTHER),
             ("Windows", None),
         ],

@@ -129,6 +129,14 @@ class TestReadAnswers:
             ),
         )
 
+    def test_takes_samba_for_samba(self) -> None:
+        """Samba calls itself a Windows, and tells the truth one field further on."""
+        answer = _SMB_ANSWER.replace("Windows 2000 LAN Manager", "Samba 4.17.12")
+
+        (told,) = read_answers(f"<host>{answer}</host>".encode(), (445,))
+
+        assert told.product == "Samba 4.17.12"
+
     @pytest.mark.parametrize("version", ["10.0", "10.0.19045 ", "9" * 400, "", "ten"])
     def test_takes_no_version_that_is_none(self, version: str) -> None:
         """A host may write anything into its challenge."""
