@@ -1,13 +1,16 @@
-"""The way of a mail on the screen: one line per hop, newest first."""
+"""The way of a mail on the screen: its hops, newest first, and who delivered it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from botprobe.contract.case import rfc3339
 from botprobe.model.mail import Hop, IpAddress, Mail, Trust
 from botprobe.model.text import visible
+
+ADVICE = "Name your mail servers with --own-host, or your relays with --trusted-network."
 
 TRUST_STYLES = {
     Trust.OWN: "green",
@@ -18,34 +21,43 @@ TRUST_STYLES = {
 }
 
 
-def mail_way(mail: Mail, labels: Mapping[IpAddress, Text]) -> RenderableType:
-    """Draw the hops of a mail, each with the label of its host if it has one."""
+def mail_chain(mail: Mail, labels: Mapping[IpAddress, Text] | None = None) -> RenderableType:
+    """Draw the hops of a mail, and say in one sentence who delivered it.
+
+    Args:
+        mail: the mail.
+        labels: the label of each host that was investigated; None if nobody was.
+    """
     table = Table.grid(padding=(0, 2))
     for hop in mail.hops:
-        table.add_row(*_hop_row(hop), labels.get(hop.ip, Text()) if hop.ip else Text())
-    parts: list[RenderableType] = [Text(visible(mail.file), style="bold"), _letter(mail)]
-    parts += [table, _source(mail)]
-    parts += [Text(f"  {visible(error)}", style="red") for error in mail.errors]
-    return Group(*parts, Text())
-
-
-def _letter(mail: Mail) -> Text:
+        label = labels.get(hop.ip, Text()) if labels and hop.ip else Text()
+        table.add_row(*_hop_cells(hop), *([label] if labels else []))
+        for reason in hop.reasons:
+            table.add_row("", "", "", Text(visible(reason), style="dim", overflow="fold"))
+    title = Text(visible(mail.file), style="bold")
     letter = Text(f"  {visible(mail.subject or 'no subject')}", style="italic")
-    return letter.append(f"  from {visible(mail.sender or 'nobody')}", style="dim")
+    letter.append(f"  from {visible(mail.sender or 'nobody')}", style="dim")
+    errors = [Text(f"  {visible(error)}", style="red") for error in mail.errors]
+    source = Text(f"  {source_sentence(mail)}", style="bold")
+    return Group(title, letter, table, source, *errors, Text())
 
 
-def _hop_row(hop: Hop) -> tuple[Text, ...]:
-    trust = Text(hop.trust or hop.status, style=TRUST_STYLES[hop.trust] if hop.trust else "dim")
-    names = [f"HELO {visible(hop.helo)}"] if hop.helo else []
-    if hop.rdns:
-        names.insert(0, visible(hop.rdns))
-    way = Text(" ".join(names) or "?", overflow="fold").append(" -> ", style="dim")
-    way.append(visible(hop.by or "?"))
-    return Text(f"  {hop.index}", style="dim"), trust, Text(str(hop.ip or "-")), way
-
-
-def _source(mail: Mail) -> Text:
+def source_sentence(mail: Mail) -> str:
+    """Say who delivered the mail to us, or why that is not known and what would help."""
     boundary = mail.boundary
-    says = f"{mail.source_ip} delivered it" if mail.source_ip else "boundary unknown"
-    text = Text(f"  {says}", style="bold" if mail.source_ip else "bold yellow")
-    return text.append(f" ({boundary.basis}) {visible(boundary.note)}", style="dim")
+    hop = next((hop for hop in mail.hops if hop.index == boundary.hop), None)
+    if hop is None or hop.ip is None:
+        return f"Boundary unknown: {visible(boundary.note)}. {ADVICE}"
+    told = [f"{hop.ip} delivered the mail to {visible(hop.by or 'us')}"]
+    told += [visible(reason) for reason in hop.reasons if reason.endswith(f"that {hop.ip} gave")]
+    return f"{'; '.join(told)} ({boundary.basis}: {visible(boundary.note)})."
+
+
+def _hop_cells(hop: Hop) -> Sequence[Text]:
+    trust = Text(hop.trust or hop.status, style=TRUST_STYLES[hop.trust] if hop.trust else "dim")
+    names = [f"{visible(hop.rdns)}{'' if hop.rdns_verified else '?'}"] if hop.rdns else []
+    names += [f"HELO {visible(hop.helo)}"] if hop.helo else []
+    way = Text(" ".join(names) or "-", overflow="fold").append(" -> ", style="dim")
+    way.append(visible(hop.by or "-"))
+    way.append(f"  {rfc3339(hop.at)}" if hop.at else "", style="dim")
+    return Text(f"  {hop.index}", style="dim"), trust, Text(str(hop.ip or "-")), way

@@ -48,6 +48,33 @@ FailOn = Annotated[
     typer.Option("--fail-on", help="Exit with 10 if a host gets this label.", metavar="LABEL"),
 ]
 
+TrustedNetworks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trusted-network",
+        metavar="CIDR",
+        help="Relays that write no forgeries; ! excludes, the first that holds an address decides.",
+    ),
+]
+InternalNetworks = Annotated[
+    list[str] | None,
+    typer.Option("--internal-network", metavar="CIDR", help="Our own mail exchangers."),
+]
+SubmissionNetworks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--msa-network", metavar="CIDR", help="Trusted relays that take authenticated mail only."
+    ),
+]
+OwnHosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--own-host",
+        metavar="NAME",
+        help="Name of a mail server of ours; .example.org is a domain.",
+    ),
+]
+
 
 def settings_from(
     config: Path | None,
@@ -57,6 +84,10 @@ def settings_from(
     helo_name: str | None = None,
     canary: list[str] | None = None,
     hops: str | None = None,
+    trusted_network: list[str] | None = None,
+    internal_network: list[str] | None = None,
+    msa_network: list[str] | None = None,
+    own_host: list[str] | None = None,
     watch: dict[str, Any] | None = None,
 ) -> Settings:
     """Read the settings and lay what the command line said over them.
@@ -70,6 +101,12 @@ def settings_from(
         "smtp": {"helo_name": helo_name},
         "canary": {"hosts": canary or None},
         "scope": {"hops": hops},
+        "trust": {
+            "trusted_networks": trusted_network or None,
+            "internal_networks": internal_network or None,
+            "msa_networks": msa_network or None,
+            "own_hosts": own_host or None,
+        },
         "watch": watch or {},
     }
     overrides = {

@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from botprobe.cli.hoptable import mail_way
+from botprobe.cli.hoptable import mail_chain
 from botprobe.contract.case import case_document
 from botprobe.contract.wording import (
     dns_line,
@@ -78,16 +78,20 @@ def print_cases(cases: Sequence[Case], *, as_json: bool, jsonl: bool, explain: b
 
 def print_scan(mails: Sequence[Mail], cases: Sequence[Case], *, explain: bool) -> None:
     """Show the way of each mail, then each host."""
-    console = stdout_console()
+    stdout_console().print(scan_view(mails, cases, explain=explain))
+
+
+def scan_view(mails: Sequence[Mail], cases: Sequence[Case], *, explain: bool) -> RenderableType:
+    """Draw the way of each mail, then each host."""
     labels = {
         case.target.address: Text(case.verdict.label, style=LABEL_STYLES[case.verdict.label])
         for case in cases
     }
-    for mail in mails:
-        console.print(mail_way(mail, labels))
-    for case in cases:
-        console.print(case_panel(case, explain=explain))
-    console.print(summary(cases))
+    return Group(
+        *(mail_chain(mail, labels) for mail in mails),
+        *(case_panel(case, explain=explain) for case in cases),
+        summary(cases),
+    )
 
 
 def stdout_console() -> Console:

@@ -18,8 +18,12 @@ from botprobe.cli.options import (
     Fresh,
     HeloName,
     HopsChoice,
+    InternalNetworks,
     LogDirectory,
+    OwnHosts,
     StorePath,
+    SubmissionNetworks,
+    TrustedNetworks,
     settings_from,
 )
 from botprobe.cli.render import print_json, print_json_lines, print_scan
@@ -37,6 +41,10 @@ def scan(
         typer.Argument(metavar="FILE...", help="Mails, mboxes, Maildirs; - is standard input."),
     ],
     config: ConfigFile = None,
+    trusted_network: TrustedNetworks = None,
+    internal_network: InternalNetworks = None,
+    msa_network: SubmissionNetworks = None,
+    own_host: OwnHosts = None,
     hops: HopsChoice = None,
     as_json: AsJson = False,
     jsonl: AsJsonLines = False,
@@ -50,7 +58,16 @@ def scan(
 ) -> None:
     """Read mails, ask each host on their way what it is, and say which of them are bots."""
     settings = settings_from(
-        config, store=store, log_dir=log_dir, helo_name=helo_name, canary=canary, hops=hops
+        config,
+        store=store,
+        log_dir=log_dir,
+        helo_name=helo_name,
+        canary=canary,
+        hops=hops,
+        trusted_network=trusted_network,
+        internal_network=internal_network,
+        msa_network=msa_network,
+        own_host=own_host,
     )
     taken = read_mails(files, trust_settings(settings))
     chosen = candidates(taken.mails, settings.scope.hops, settings.scope.max_targets_per_mail)
