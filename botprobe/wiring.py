@@ -63,7 +63,7 @@ def trust_settings(settings: Settings) -> TrustSettings:
             msa_networks=parse_networks(table.msa_networks),
             own_hosts=frozenset(name.lower() for name in table.own_hosts),
         )
-    except ValueError as error:
+    except ConfigError as error:
         raise ConfigError(f"trust: {error}") from error
 
 
@@ -331,8 +331,7 @@ def _probes(settings: Settings, scope: Scope, engine: OsEngine) -> Probes:
         smtp=GuardedSmtpProbe(probe=_smtp_probe(settings, scope), canary=canary_of(settings)),
         dns=DnsProbe(
             permission=scope,
-            nameservers=addresses(settings.dns.nameservers, "dns.nameservers"),
-            timeout=settings.dns.timeout,
+            nameservers=_nameservers(settings),
         ),
         windows=WindowsFollowUp(permission=scope, program=settings.nmap.program),
     )
