@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
 from botprobe.observers.maillog.events import Unread
-from botprobe.observers.maillog.heads import split_hours
+from botprobe.observers.maillog.heads import lines_of, split_hours
 
 UNKNOWN_TYPE = "?"
 
@@ -82,7 +82,7 @@ def scan_dns_log(chunk: bytes, zone: tzinfo | None = None) -> list[DnsEvents]:
 def _scan_hour(hour: bytes, block: bytes) -> DnsEvents:
     events = DnsEvents(hour)
     forms = list(_FORMS)
-    for line in block.splitlines():
+    for line in lines_of(block):
         events.lines += 1
         for position, form in enumerate(forms):
             match = form.match(line)

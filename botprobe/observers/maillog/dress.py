@@ -9,6 +9,8 @@ from datetime import UTC, datetime, tzinfo
 
 import msgspec
 
+from botprobe.observers.maillog.heads import lines_of
+
 _RFC5424 = re.compile(
     rb"^<\d{1,3}>1 (\S++) (\S++) (\S++) (\S++) \S++ "
     rb"(?:-|(?:\[(?:[^\]\\\n]|\\.)*+\])++) ?(?:\xef\xbb\xbf)?",
@@ -39,7 +41,7 @@ def undress(chunk: bytes, zone: tzinfo | None = None) -> bytes:
         case b"<":
             return _PRIORITY.sub(b"", _RFC5424.sub(rb"\1 \2 \3[\4]: ", chunk))
         case b"{":
-            return b"".join(_journal_lines(chunk.splitlines(keepends=True), zone))
+            return b"".join(_journal_lines(lines_of(chunk), zone))
         case _:
             return chunk
 
@@ -51,7 +53,7 @@ def _journal_lines(lines: Iterable[bytes], zone: tzinfo | None) -> Iterable[byte
             entry = decoder.decode(line)
             at = datetime.fromtimestamp(int(entry.at) / 1_000_000, tz=UTC).astimezone(zone)
         except (msgspec.DecodeError, ValueError, OverflowError, OSError):
-            yield line
+            yield line + b"\n"
             continue
         head = f"{at:%Y-%m-%dT%H:%M:%S} {entry.host} {entry.identifier}"
         text = bytes(entry.message) if isinstance(entry.message, list) else entry.message or ""

@@ -58,6 +58,11 @@ def head_of(line: bytes) -> Head | None:
     return Head(Family(len(hour) + len(rest), host, instance), program, match.end())
 
 
+def lines_of(block: bytes) -> list[bytes]:
+    """Split at line feeds only: ``splitlines`` would let a carriage return begin a line."""
+    return block.removesuffix(b"\n").split(b"\n") if block else []
+
+
 def split_hours(block: bytes) -> list[tuple[bytes, bytes]]:
     """Split whole lines by the hour of their stamps; lines without a stamp have the hour ``b""``.
 
@@ -84,7 +89,7 @@ def _end_of_run(block: bytes, position: int, hour: bytes) -> int:
 
 def _sorted_by_hour(block: bytes) -> list[tuple[bytes, bytes]]:
     hours: dict[bytes, list[bytes]] = {}
-    for line in block.splitlines(keepends=True):
+    for line in lines_of(block):
         found = _HOUR.match(line)
         hours.setdefault(found[0] if found else b"", []).append(line)
-    return [(hour, b"".join(lines)) for hour, lines in hours.items()]
+    return [(hour, b"\n".join(lines) + b"\n") for hour, lines in hours.items()]

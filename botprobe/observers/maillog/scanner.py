@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from botprobe.observers.maillog.events import HourEvents
 from botprobe.observers.maillog.exim import count_exim_line
-from botprobe.observers.maillog.heads import Family, Head, head_of, split_hours
+from botprobe.observers.maillog.heads import Family, Head, head_of, lines_of, split_hours
 from botprobe.observers.maillog.logins import count_login
 from botprobe.observers.maillog.postfix import PostfixScanner
 from botprobe.observers.maillog.rejects import RejectKind
@@ -33,13 +33,13 @@ class LogScanner:
         events = HourEvents(hour, lines=block.count(b"\n") + (not block.endswith(b"\n")))
         family = _first_family(block)
         if not hour:
-            for line in block.splitlines():
+            for line in lines_of(block):
                 events.unread.add(line)
         elif hour[10:11] == b" ":
-            for line in block.splitlines():
+            for line in lines_of(block):
                 count_exim_line(line, events, self._own_kinds)
         elif family is None or not self._wanted(family):
-            self._scan_rest(block.splitlines(), events)
+            self._scan_rest(lines_of(block), events)
         else:
             self._scan_rest(self._postfix.scan(b"\n" + block, family, events), events)
         return events

@@ -89,4 +89,3 @@ def _nothing_abnormal(analysis: Analysis) -> str:
     if judged < 6:
         return "These are too few days to call one of them abnormal."
     return "No day was abnormal."
-

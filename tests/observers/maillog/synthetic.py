@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-UNKNOWN = "550 5.1.1 <u{n}@example.org>: Recipient address rejected: User unknown in local recipient table"
+UNKNOWN = "550 5.1.1 <u{n}@example.org>: Recipient address rejected: User unknown in local table"
 RELAY = "554 5.7.1 <u{n}@example.net>: Relay access denied"
 REFUSED = "554 5.7.1 <u{n}@example.org>: Recipient address rejected: Access denied"
 
