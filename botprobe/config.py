@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from botprobe.classify.listings import Listing
 from botprobe.errors import ConfigError
 from botprobe.model.mail import IpAddress
 
@@ -76,6 +77,16 @@ class DnsTable(Table, frozen=True):
     nameservers: tuple[str, ...] = ()
     """Addresses; without any, those of the system."""
     timeout: float = 5
+
+
+class DnsblTable(Table, frozen=True):
+    """DNS block lists; whoever is asked learns which addresses interest us."""
+
+    zones: tuple[str, ...] = ()
+    """Lists to ask, such as ``zen.spamhaus.org``; none without the operator's word."""
+    meanings: dict[str, dict[str, Listing]] = {}
+    """What the codes of further lists mean: zone, code or range of codes, meaning
+    (``exploited``, ``policy`` or ``spam-source``)."""
 
 
 class NmapTable(Table, frozen=True):
@@ -170,6 +181,7 @@ class Settings(Table, frozen=True):
     smtp: SmtpTable = SmtpTable()
     canary: CanaryTable = CanaryTable()
     dns: DnsTable = DnsTable()
+    dnsbl: DnsblTable = DnsblTable()
     nmap: NmapTable = NmapTable()
     verdict: VerdictTable = VerdictTable()
     store: StoreTable = StoreTable()

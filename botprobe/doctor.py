@@ -20,7 +20,8 @@ from botprobe.errors import BotprobeError, ProbeUnavailable
 from botprobe.probes.canary import EgressState
 from botprobe.probes.osdetect_nmap import nmap_version, os_database, require_raw_socket
 from botprobe.probes.ping import needs_raw_socket
-from botprobe.wiring import canary_of, helo_name, hostlog_of, open_store, scope_of
+from botprobe.probing import canary_of, helo_name
+from botprobe.wiring import hostlog_of, open_store, scope_of
 
 # Room for some ten thousand cases and logs; a full disk loses logs.
 ENOUGH_DISK = 100 * 2**20

@@ -11,7 +11,17 @@ from botprobe.classify.classifier import not_probed
 from botprobe.model.facts import NOT_ASKED, Facts
 from botprobe.model.mail import Hop, IpAddress, Mail, Trust
 from botprobe.model.outcome import Measured, Outcome
-from botprobe.model.results import DnsResult, OsResult, PingResult, SmtpResult, WindowsResult
+from botprobe.model.results import (
+    DnsblResult,
+    DnsResult,
+    NetworkResult,
+    OsResult,
+    PassiveResult,
+    PingResult,
+    ProxyResult,
+    SmtpResult,
+    WindowsResult,
+)
 from botprobe.model.target import Sighting, Target
 from botprobe.model.verdict import Case, Verdict
 from botprobe.probes.base import Probe, measure
@@ -47,13 +57,17 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """The questions of this version, one probe for each field of Facts."""
+    """The questions of this version, one probe for each field of Facts; None is not asked."""
 
     ping: Probe[PingResult]
     os: Probe[OsResult]
     smtp: Probe[SmtpResult]
     dns: Probe[DnsResult]
     windows: FollowUp[OsResult, WindowsResult]
+    dnsbl: Probe[DnsblResult] | None = None
+    proxy: Probe[ProxyResult] | None = None
+    passive: Probe[PassiveResult] | None = None
+    network: Probe[NetworkResult] | None = None
 
 
 class Watcher(Protocol):
@@ -168,15 +182,7 @@ class Pipeline:
         started, clock = self.now(), time.monotonic()
         lag = _lag_seconds(target, started)
         self.watcher.started(target)
-        async with asyncio.TaskGroup() as group:
-            ping = group.create_task(self._ask(target, "ping", self.probes.ping))
-            system = group.create_task(self._ask_system(target))
-            smtp = group.create_task(self._ask(target, "smtp", self.probes.smtp))
-            dns = group.create_task(self._ask(target, "dns", self.probes.dns))
-        os, windows = system.result()
-        facts = Facts(
-            ping=ping.result(), os=os, smtp=smtp.result(), dns=dns.result(), windows=windows
-        )
+        facts = await self._facts(target)
         return Case(
             target=target,
             started=started,
@@ -186,7 +192,34 @@ class Pipeline:
             verdict=self.judge(facts, target, lag),
         )
 
-    async def _ask(self, target: Target, name: str, probe: Probe[R]) -> Outcome[R]:
+    async def _facts(self, target: Target) -> Facts:
+        """Ask everything at the same time, and wait for all answers."""
+        probes = self.probes
+        async with asyncio.TaskGroup() as group:
+            ping = group.create_task(self._ask(target, "ping", probes.ping))
+            system = group.create_task(self._ask_system(target))
+            smtp = group.create_task(self._ask(target, "smtp", probes.smtp))
+            dns = group.create_task(self._ask(target, "dns", probes.dns))
+            dnsbl = group.create_task(self._ask(target, "dnsbl", probes.dnsbl))
+            proxy = group.create_task(self._ask(target, "proxy", probes.proxy))
+            passive = group.create_task(self._ask(target, "passive", probes.passive))
+            network = group.create_task(self._ask(target, "network", probes.network))
+        os, windows = system.result()
+        return Facts(
+            ping=ping.result(),
+            os=os,
+            smtp=smtp.result(),
+            dns=dns.result(),
+            dnsbl=dnsbl.result(),
+            windows=windows,
+            proxy=proxy.result(),
+            passive=passive.result(),
+            network=network.result(),
+        )
+
+    async def _ask(self, target: Target, name: str, probe: Probe[R] | None) -> Outcome[R]:
+        if probe is None:
+            return NOT_ASKED
         outcome = await measure(probe, target)
         self.watcher.measured(target, name, outcome)
         return outcome

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
-from ipaddress import ip_network
 from pathlib import Path
 
 from botprobe.classify.classifier import judge
+from botprobe.classify.listings import read_zones
 from botprobe.classify.weights import Weights, load_weights
-from botprobe.config import Settings, addresses, networks, state_directory
+from botprobe.config import Settings, networks, state_directory
 from botprobe.errors import ConfigError
 from botprobe.hostlog import HostLog
 from botprobe.intake.mailfile import after_action, moved_folder
@@ -23,13 +23,8 @@ from botprobe.intake.watching import Feed, Scanner, mail_directories
 from botprobe.model.facts import Facts
 from botprobe.model.target import Target
 from botprobe.model.verdict import Verdict
-from botprobe.pipeline import Judge, Pipeline, Probes, Watcher
-from botprobe.probes.canary import Canary, GuardedSmtpProbe
-from botprobe.probes.dns import DnsProbe
-from botprobe.probes.osdetect import OsEngine, OsProbe
-from botprobe.probes.ping import PingProbe
-from botprobe.probes.smtp import SmtpProbe
-from botprobe.probes.windows import WindowsFollowUp
+from botprobe.pipeline import Judge, Pipeline, Watcher
+from botprobe.probing import open_probes
 from botprobe.queue.local import LocalBell
 from botprobe.scope.addresses import Scope
 from botprobe.scope.budget import Budget, Limits
@@ -98,39 +93,40 @@ def hostlog_of(settings: Settings) -> HostLog:
     return HostLog(Path(directory) if directory else state_directory(os.environ) / "hosts")
 
 
-def helo_name(settings: Settings) -> str:
-    """Return the name that our EHLO gives."""
-    return settings.smtp.helo_name or socket.gethostname()
-
-
 def shipped_weights() -> Weights:
     """Read the table of weights that is part of the package."""
     return load_weights((files("botprobe.classify") / "weights.toml").read_text("utf-8"))
 
 
+def weights_of(settings: Settings) -> Weights:
+    """Return the shipped table, with what the operator says about block lists of his own.
+
+    Raises:
+        ConfigError: a list is to be asked, and nobody says what its codes mean.
+    """
+    table, shipped = settings.dnsbl, shipped_weights()
+    zones = {**shipped.zones, **read_zones(table.meanings)}
+    for zone in table.zones:
+        if zone.rstrip(".").lower() not in zones:
+            raise ConfigError(
+                f"dnsbl.zones: what do the codes of {zone} mean? Say so in dnsbl.meanings"
+            )
+    return replace(shipped, zones=zones)
+
+
 def judge_of(settings: Settings) -> Judge:
-    """Return the judge with the shipped weights."""
-    weights = shipped_weights()
+    """Return the judge that the settings ask for.
+
+    Raises:
+        ConfigError: as ``weights_of``.
+    """
+    weights = weights_of(settings)
 
     def judge_case(facts: Facts, target: Target, lag_seconds: float | None) -> Verdict:
         lag = lag_seconds if settings.verdict.lag_weakens else None
         return judge(facts, target, weights, lag)
 
     return judge_case
-
-
-def canary_of(settings: Settings) -> Canary:
-    """Return the watch over our own way out on port 25.
-
-    The operator named the canaries, so they may be asked even if they are our own.
-    """
-    hosts = addresses(settings.canary.hosts, "canary.hosts")
-    scope = Scope(allow=tuple(ip_network(host) for host in hosts))
-    return Canary(
-        [Target(host) for host in hosts],
-        _smtp_probe(settings, scope),
-        max_age=settings.canary.every_seconds,
-    )
 
 
 @asynccontextmanager
@@ -312,38 +308,16 @@ async def _budget(settings: Settings, store: CaseStore) -> Budget:
 async def _open_pipeline(
     settings: Settings, scope: Scope, store: CaseStore, budget: Budget, watcher: Watcher
 ) -> AsyncIterator[Pipeline]:
-    """Start the OS engine, and put the pipeline together."""
-    async with OsEngine(permission=scope, program=settings.nmap.program) as engine:
+    """Start the probes, and put the pipeline together."""
+    async with open_probes(settings, scope) as probes:
         yield Pipeline(
-            probes=_probes(settings, scope, engine),
+            probes=probes,
             scope=scope,
             budget=budget,
             store=store,
             judge=judge_of(settings),
             watcher=watcher,
         )
-
-
-def _probes(settings: Settings, scope: Scope, engine: OsEngine) -> Probes:
-    return Probes(
-        ping=PingProbe(permission=scope),
-        os=OsProbe(engine=engine),
-        smtp=GuardedSmtpProbe(probe=_smtp_probe(settings, scope), canary=canary_of(settings)),
-        dns=DnsProbe(
-            permission=scope,
-            nameservers=_nameservers(settings),
-        ),
-        windows=WindowsFollowUp(permission=scope, program=settings.nmap.program),
-    )
-
-
-def _smtp_probe(settings: Settings, scope: Scope) -> SmtpProbe:
-    return SmtpProbe(
-        permission=scope,
-        helo_name=helo_name(settings),
-        connect_timeout=settings.smtp.connect_timeout,
-        session_timeout=settings.smtp.session_timeout,
-    )
 
 
 def _limits(settings: Settings) -> Limits:

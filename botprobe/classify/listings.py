@@ -13,8 +13,10 @@ from ipaddress import IPv4Address, IPv4Network
 from botprobe.errors import ConfigError
 from botprobe.model.results import DnsblResult
 
-_CODES = IPv4Network("127.0.0.0/8")
-_REFUSALS = IPv4Network("127.255.255.0/24")
+CODES = IPv4Network("127.0.0.0/8")
+"""RFC 5782, section 2.1: where all answers of block lists are."""
+REFUSALS = IPv4Network("127.255.255.0/24")
+"""Answers that say "no": of Spamhaus and others, and never a listing."""
 
 
 class Listing(StrEnum):
@@ -67,7 +69,7 @@ def read_listings(result: DnsblResult, zones: Zones) -> Mapping[Listing, tuple[s
 
 def _listings(codes: Iterable[IPv4Address], meanings: Iterable[Meaning]) -> set[Listing]:
     given = frozenset(codes)
-    if any(code in _REFUSALS for code in given):
+    if any(code in REFUSALS for code in given):
         return set()
     return {meaning.listing for meaning in meanings if any(code in meaning.codes for code in given)}
 
@@ -77,6 +79,6 @@ def _read_codes(zone: str, text: str) -> IPv4Network:
         codes = IPv4Network(text)
     except ValueError as error:
         raise ConfigError(f"DNSBL {zone}: {text!r} is no code") from error
-    if not codes.subnet_of(_CODES) or codes.overlaps(_REFUSALS):
+    if not codes.subnet_of(CODES) or codes.overlaps(REFUSALS):
         raise ConfigError(f"DNSBL {zone}: {text} cannot be a listing")
     return codes

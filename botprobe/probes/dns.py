@@ -6,17 +6,13 @@ back to the address (forward-confirmed reverse DNS).
 """
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import Any
 
 from dns.asyncresolver import Resolver
-from dns.exception import DNSException, Timeout
 from dns.name import Name, root
 from dns.rdatatype import RdataType
-from dns.resolver import NXDOMAIN, LRUCache, NoAnswer, NoResolverConfiguration
 from dns.reversename import from_address
 
 from botprobe.errors import ProbeUnavailable
@@ -24,6 +20,7 @@ from botprobe.model.mail import IpAddress
 from botprobe.model.results import DnsResult, PtrName
 from botprobe.model.target import Target
 from botprobe.probes.base import Permission
+from botprobe.probes.resolver import Nameservers, ask
 
 # Shared hosts have hundreds of PTR records and none of them says more than the first few.
 MAX_NAMES = 4
@@ -48,12 +45,7 @@ class DnsProbe:
     """Asks the resolver about the target."""
 
     permission: Permission
-    nameservers: tuple[IpAddress, ...] = ()
-    """Resolvers to ask; none means those of the system."""
-    port: int = 53
-    """Port of these resolvers."""
-    timeout: float = 5
-    """Seconds for one question, retries included."""
+    nameservers: Nameservers = Nameservers()
     name_timeout: float = 15
     """Seconds for all questions about one name."""
 
@@ -65,27 +57,14 @@ class DnsProbe:
             RefusedByScope: nothing about the target may be asked.
         """
         self.permission.require(target.address)
-        resolver = self._resolver()
-        records = await _ask(resolver, from_address(str(target.address)), RdataType.PTR)
+        resolver = self.nameservers.resolver()
+        records = await ask(resolver, from_address(str(target.address)), RdataType.PTR)
         names = sorted({record.target for record in records} - {root})[:MAX_NAMES]
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._describe(resolver, name, target.address)) for name in names
             ]
         return DnsResult(names=tuple(task.result() for task in tasks))
-
-    def _resolver(self) -> Resolver:
-        try:
-            resolver = Resolver(configure=not self.nameservers)
-        except NoResolverConfiguration as error:
-            raise ProbeUnavailable("no resolver is configured") from error
-        if self.nameservers:
-            resolver.nameservers = [str(address) for address in self.nameservers]
-            resolver.port = self.port
-        resolver.lifetime = self.timeout
-        # Names of one address share their domain and its exchangers.
-        resolver.cache = LRUCache(max_size=100)
-        return resolver
 
     async def _describe(self, resolver: Resolver, name: Name, address: IpAddress) -> PtrName:
         seen = PtrName(name=shown(name), confirmed=None, mx_points_here=None)
@@ -102,30 +81,15 @@ class DnsProbe:
 
 async def _resolves_to(resolver: Resolver, name: Name, address: IpAddress) -> bool:
     kind = RdataType.A if address.version == 4 else RdataType.AAAA
-    records = await _ask(resolver, name, kind)
+    records = await ask(resolver, name, kind)
     return any(ip_address(record.address) == address for record in records)
 
 
 async def _exchangers(resolver: Resolver, name: Name) -> tuple[Name, ...]:
     """Look up who takes mail for the host, best first; a null MX (RFC 7505) says nobody does."""
     for domain in mail_domains(name):
-        records = await _ask(resolver, domain, RdataType.MX)
+        records = await ask(resolver, domain, RdataType.MX)
         if records:
             best = sorted((record.preference, record.exchange) for record in records)
             return tuple(exchange for _, exchange in best if exchange != root)[:MAX_EXCHANGERS]
     return ()
-
-
-async def _ask(resolver: Resolver, name: Name, kind: RdataType) -> Sequence[Any]:
-    """Give the records of a name; none is an answer too.
-
-    Raises:
-        ProbeUnavailable: the resolver could not tell.
-    """
-    try:
-        return tuple(await resolver.resolve(name, kind, search=False))
-    except (NXDOMAIN, NoAnswer):
-        return ()
-    except (DNSException, OSError) as error:
-        how = "in time" if isinstance(error, Timeout) else "(it failed or refused)"
-        raise ProbeUnavailable(f"no answer from the resolver {how}") from error

@@ -18,6 +18,7 @@ from botprobe.probes.base import Probe, measure
 from botprobe.probes.dns import DnsProbe
 from botprobe.probes.osdetect import OsEngine, OsProbe
 from botprobe.probes.ping import PingProbe
+from botprobe.probes.resolver import Nameservers
 from botprobe.probes.smtp import SmtpProbe
 from tests.lab import namespace
 
@@ -48,7 +49,7 @@ async def main(addresses: list[str]) -> None:
     anything = Anything()
     async with OsEngine(permission=anything) as engine:
         probes: dict[str, Probe[Any]] = {
-            "dns": DnsProbe(permission=anything, timeout=2),
+            "dns": DnsProbe(permission=anything, nameservers=Nameservers(timeout=2)),
             "os": OsProbe(engine=engine),
             "ping": PingProbe(permission=anything, count=3, timeout=1),
             "smtp": SmtpProbe(

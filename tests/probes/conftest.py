@@ -11,6 +11,7 @@ import pytest
 from botprobe.errors import RefusedByScope
 from botprobe.model.mail import IpAddress
 from botprobe.model.target import Target
+from tests.probes.nameserver import NameServer
 
 Session = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
 Serve = Callable[[Session], Coroutine[None, None, int]]
@@ -64,3 +65,12 @@ async def serve() -> AsyncIterator[Serve]:
             return port
 
         yield start
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[NameServer]:
+    """A name server on loopback that knows nothing yet."""
+    loop = asyncio.get_running_loop()
+    transport, server = await loop.create_datagram_endpoint(NameServer, local_addr=("127.0.0.1", 0))
+    yield server
+    transport.close()

@@ -1,10 +1,7 @@
 """Tests of the DNS probe against a scripted name server on loopback."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from ipaddress import ip_address
-from typing import cast
 
 import dns.flags
 import dns.message
@@ -20,67 +17,11 @@ from botprobe.model.results import PtrName
 from botprobe.model.target import Target
 from botprobe.probes.dns import MAX_NAMES, DnsProbe, mail_domains, shown
 from tests.probes.conftest import FakePermission
+from tests.probes.nameserver import NameServer
 
 HOST = Target(ip_address("198.18.0.1"))
 REVERSE = "1.0.18.198.in-addr.arpa."
 SILENCE = "silence"
-
-Zone = Mapping[tuple[str, str], list[str] | dns.rcode.Rcode | str]
-
-
-@dataclass(slots=True)
-class NameServer(asyncio.DatagramProtocol):
-    """Answers from a table; what is not in it does not exist."""
-
-    zone: Zone = field(default_factory=dict)
-    asked: list[tuple[str, str]] = field(default_factory=list)
-    transport: asyncio.DatagramTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way back."""
-        self.transport = cast("asyncio.DatagramTransport", transport)
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        """Answer one query."""
-        query = dns.message.from_wire(data)
-        question = query.question[0]
-        key = (question.name.to_text(), dns.rdatatype.to_text(question.rdtype))
-        self.asked.append(key)
-        reply = dns.message.make_response(query, recursion_available=True)
-        match self.zone.get(key, dns.rcode.NXDOMAIN):
-            case dns.rcode.Rcode() as rcode:
-                reply.set_rcode(rcode)
-            case list(texts):
-                reply.answer.extend(_rrsets(key, texts))
-            case _:
-                return
-        assert self.transport is not None
-        self.transport.sendto(reply.to_wire(), addr)
-
-    @property
-    def port(self) -> int:
-        """The UDP port that it listens on."""
-        assert self.transport is not None
-        port: int = self.transport.get_extra_info("sockname")[1]
-        return port
-
-
-def _rrsets(key: tuple[str, str], texts: list[str]) -> list[dns.rrset.RRset]:
-    """Make records of ``RDATA`` (of the type asked for) or ``OWNER TYPE RDATA``, in order."""
-    rrsets = []
-    for text in texts:
-        owner, kind, rdata = text.split(maxsplit=2) if text.count(" ") >= 2 else (*key, text)
-        rrsets.append(dns.rrset.from_text(owner, 60, "IN", kind, rdata))
-    return rrsets
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[NameServer]:
-    """A name server on loopback that knows nothing yet."""
-    loop = asyncio.get_running_loop()
-    transport, server = await loop.create_datagram_endpoint(NameServer, local_addr=("127.0.0.1", 0))
-    yield server
-    transport.close()
 
 
 @pytest.fixture
@@ -88,9 +29,7 @@ def probe(server: NameServer, permission: FakePermission) -> DnsProbe:
     """A probe that asks the scripted server and has little patience."""
     return DnsProbe(
         permission=permission,
-        nameservers=(ip_address("127.0.0.1"),),
-        port=server.port,
-        timeout=0.2,
+        nameservers=server.nameservers,
     )
 
 

@@ -1,0 +1,90 @@
+"""Which probes there are, made from the settings: what is asked of a host, and by which means."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from ipaddress import ip_network
+
+from botprobe.config import Settings, addresses
+from botprobe.model.results import DnsblResult
+from botprobe.model.target import Target
+from botprobe.pipeline import Probes
+from botprobe.probes.base import Probe
+from botprobe.probes.canary import Canary, GuardedSmtpProbe
+from botprobe.probes.dns import DnsProbe
+from botprobe.probes.dnsbl import DnsblProbe
+from botprobe.probes.osdetect import OsEngine, OsProbe
+from botprobe.probes.ping import PingProbe
+from botprobe.probes.resolver import Nameservers
+from botprobe.probes.smtp import SmtpProbe
+from botprobe.probes.windows import WindowsFollowUp
+from botprobe.scope.addresses import Scope
+
+
+@asynccontextmanager
+async def open_probes(settings: Settings, scope: Scope) -> AsyncIterator[Probes]:
+    """Make all probes that the settings ask for, and start what they need.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+    nameservers = nameservers_of(settings)
+    smtp = GuardedSmtpProbe(probe=_smtp_probe(settings, scope), canary=canary_of(settings))
+    dnsbl = _dnsbl(settings, scope, nameservers)
+    async with AsyncExitStack() as stack:
+        # The engine last: its task group would wrap the errors of whatever starts inside of it.
+        engine = OsEngine(permission=scope, program=settings.nmap.program)
+        await stack.enter_async_context(engine)
+        yield Probes(
+            ping=PingProbe(permission=scope),
+            os=OsProbe(engine=engine),
+            smtp=smtp,
+            dns=DnsProbe(permission=scope, nameservers=nameservers),
+            windows=WindowsFollowUp(permission=scope, program=settings.nmap.program),
+            dnsbl=dnsbl,
+        )
+
+
+def helo_name(settings: Settings) -> str:
+    """Return the name that our EHLO gives."""
+    return settings.smtp.helo_name or socket.gethostname()
+
+
+def canary_of(settings: Settings) -> Canary:
+    """Return the watch over our own way out on port 25.
+
+    The operator named the canaries, so they may be asked even if they are our own.
+    """
+    hosts = addresses(settings.canary.hosts, "canary.hosts")
+    scope = Scope(allow=tuple(ip_network(host) for host in hosts))
+    return Canary(
+        [Target(host) for host in hosts],
+        _smtp_probe(settings, scope),
+        max_age=settings.canary.every_seconds,
+    )
+
+
+def nameservers_of(settings: Settings) -> Nameservers:
+    """Return the resolvers that may be asked.
+
+    Raises:
+        ConfigError: one is no address.
+    """
+    return Nameservers(
+        addresses=addresses(settings.dns.nameservers, "dns.nameservers"),
+        timeout=settings.dns.timeout,
+    )
+
+
+def _smtp_probe(settings: Settings, scope: Scope) -> SmtpProbe:
+    return SmtpProbe(
+        permission=scope,
+        helo_name=helo_name(settings),
+        connect_timeout=settings.smtp.connect_timeout,
+        session_timeout=settings.smtp.session_timeout,
+    )
+
+
+def _dnsbl(settings: Settings, scope: Scope, nameservers: Nameservers) -> Probe[DnsblResult] | None:
+    zones = settings.dnsbl.zones
+    return DnsblProbe(permission=scope, zones=zones, nameservers=nameservers) if zones else None
