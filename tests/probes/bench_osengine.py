@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from botprobe.model.mail import IpAddress
@@ -30,7 +31,11 @@ OPEN_SHARE = 0.1
 """Of the mixed population: most lines that send spam show no open port."""
 PEER_HOSTS = 64
 """Enough for the rate of the peer, which does not depend on their number."""
-LONE_HOSTS = 7
+LONE_HOSTS = 9
+LONE = ("alone", "firewalled", "closed", "dead")
+CROWDS = ("responsive", "mixed")
+HIDING = ((PortState.CLOSED, True), (PortState.FILTERED, True), (PortState.FILTERED, False))
+"""Ways to have no open port: refuse everything, answer to ping alone, be gone."""
 
 Results = Mapping[IpAddress, OsResult]
 Method = Callable[[str, int, Sequence[IpAddress]], Awaitable[Results]]
@@ -63,25 +68,24 @@ class Cost:
 def draw(seed: int, responsive: int) -> dict[str, list[Host]]:
     """Draw the hosts of each part of the benchmark, all with stacks of nmap's database."""
     chance = random.Random(seed)
-    shown = int(MIXED * OPEN_SHARE)
-    drawn = list(population.draw(responsive + MIXED + 2 * LONE_HOSTS, osdb.load().names, seed))
-    cut = [drawn.pop() for _ in range(MIXED - shown)], [drawn.pop() for _ in range(shown)]
-    firewalled = [drawn.pop() for _ in range(LONE_HOSTS)]
-    mixed = [_without_open_port(host, chance) for host in cut[0]] + cut[1]
-    chance.shuffle(mixed)
+    count = responsive + MIXED + len(LONE) * LONE_HOSTS
+    hosts = iter(population.draw(count, osdb.load().names, seed))
+    parts = {kind: list(islice(hosts, LONE_HOSTS)) for kind in LONE}
+    shown = list(islice(hosts, int(MIXED * OPEN_SHARE)))
+    hidden = [_hidden(host, chance.choice(HIDING)) for host in islice(hosts, MIXED - len(shown))]
     return {
-        "firewalled": [replace(host, default=PortState.FILTERED) for host in firewalled],
-        "lone": [drawn.pop() for _ in range(LONE_HOSTS)],
-        "mixed": mixed,
-        "responsive": drawn,
+        "alone": parts["alone"],
+        "firewalled": [replace(host, default=PortState.FILTERED) for host in parts["firewalled"]],
+        "closed": [_hidden(host, HIDING[0]) for host in parts["closed"]],
+        "dead": [_hidden(host, HIDING[-1]) for host in parts["dead"]],
+        "responsive": list(hosts),
+        "mixed": chance.sample(shown + hidden, MIXED),
     }
 
 
-def _without_open_port(host: Host, chance: random.Random) -> Host:
-    """Make the host refuse everything, answer to ping alone, or be gone; as often each."""
-    default, ping = chance.choice(
-        [(PortState.CLOSED, True), (PortState.FILTERED, True), (PortState.FILTERED, False)]
-    )
+def _hidden(host: Host, how: tuple[PortState, bool]) -> Host:
+    """Take the host's open ports away."""
+    default, ping = how
     return replace(host, open=frozenset(), default=default, ping=ping)
 
 
@@ -169,11 +173,15 @@ async def crowd(program: str, processes: int, kind: str, hosts: Sequence[Host]) 
 
 
 async def lone(program: str, kind: str, hosts: Sequence[Host]) -> None:
-    """Print how long a host that comes alone takes by the clock, nmap's fitness check included."""
-    for name, method in METHODS.items():
-        walls = [(await costs(method, program, 1, [host]))[0].wall for host in hosts]
-        each = ", ".join(f"{wall:.1f}" for wall in walls)
-        print(f"{kind:10} {name:14} {statistics.median(walls):6.2f} s median ({each})")
+    """Print how long a host that comes alone takes by the clock; the methods take turns."""
+    walls: dict[str, list[float]] = {name: [] for name in METHODS}
+    for host in hosts:
+        for name, method in METHODS.items():
+            cost, _ = await costs(method, program, 1, [host])
+            walls[name].append(cost.wall)
+    for name, seconds in walls.items():
+        each = ", ".join(f"{wall:.2f}" for wall in seconds)
+        print(f"{kind:10} {name:14} {statistics.median(seconds):6.2f} s median ({each})")
 
 
 async def inside(options: argparse.Namespace) -> None:
@@ -182,10 +190,10 @@ async def inside(options: argparse.Namespace) -> None:
     version = ".".join(map(str, await nmap_version(options.nmap)))
     print(f"nmap {version}, seed {options.seed}, {options.processes} OS scans at once")
     hosts = draw(options.seed, options.hosts)
-    await lone(options.nmap, "lone", hosts["lone"])
-    await lone(options.nmap, "firewalled", hosts["firewalled"])
-    await crowd(options.nmap, options.processes, "responsive", hosts["responsive"])
-    await crowd(options.nmap, options.processes, "mixed", hosts["mixed"])
+    for kind in LONE:
+        await lone(options.nmap, kind, hosts[kind])
+    for kind in CROWDS:
+        await crowd(options.nmap, options.processes, kind, hosts[kind])
 
 
 def outside(options: argparse.Namespace, arguments: Sequence[str]) -> int:
