@@ -20,7 +20,7 @@ from botprobe.model.mail import IpAddress
 from botprobe.model.results import DnsResult, PtrName
 from botprobe.model.target import Target
 from botprobe.probes.base import Permission
-from botprobe.probes.resolver import Nameservers, ask
+from botprobe.probes.resolver import SYSTEM_RESOLVER, Nameservers, ask
 
 # Shared hosts have hundreds of PTR records and none of them says more than the first few.
 MAX_NAMES = 4
@@ -45,7 +45,7 @@ class DnsProbe:
     """Asks the resolver about the target."""
 
     permission: Permission
-    nameservers: Nameservers = Nameservers()
+    nameservers: Nameservers = SYSTEM_RESOLVER
     name_timeout: float = 15
     """Seconds for all questions about one name."""
 

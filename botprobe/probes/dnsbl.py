@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 
 from dns.asyncresolver import Resolver
 from dns.name import Name, from_text
@@ -23,7 +23,7 @@ from botprobe.model.mail import IpAddress
 from botprobe.model.results import DnsblAnswer, DnsblResult
 from botprobe.model.target import Target
 from botprobe.probes.base import Permission
-from botprobe.probes.resolver import Nameservers, ask
+from botprobe.probes.resolver import SYSTEM_RESOLVER, Nameservers, ask
 
 # Spamhaus ZEN, which joins most lists, has given five.
 MAX_CODES = 16
@@ -86,7 +86,7 @@ class DnsblProbe:
 
     permission: Permission
     zones: tuple[str, ...]
-    nameservers: Nameservers = Nameservers()
+    nameservers: Nameservers = SYSTEM_RESOLVER
     retest_seconds: float = RETEST_SECONDS
 
     def __post_init__(self) -> None:

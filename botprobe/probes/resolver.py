@@ -43,6 +43,9 @@ class Nameservers:
         return resolver
 
 
+SYSTEM_RESOLVER = Nameservers()
+
+
 async def ask(resolver: Resolver, name: Name, kind: RdataType) -> Sequence[Any]:
     """Give the records of a name; none is an answer too.
 
