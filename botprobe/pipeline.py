@@ -146,6 +146,7 @@ def _sighting(mail: Mail, hop: Hop) -> Sighting:
         hop=hop.index,
         trust=_trust(mail, hop),
         helo=hop.helo,
+        auth=hop.auth,
         at=hop.at,
         delivered_at=mail.delivered_at,
     )

@@ -143,6 +143,16 @@ class TestCandidates:
 
         assert [seen.file for seen in only.target.sightings] == [f"new/{n}" for n in range(10)]
 
+    def test_a_sighting_keeps_what_the_verdict_needs(self) -> None:
+        """Who logged in must not be judged as a stranger: HELO, login and times go along."""
+        mail = mail_with((Trust.BOUNDARY, str(HOST)))
+        (hop,) = mail.hops
+        mail = replace(mail, hops=(replace(hop, helo="laptop", auth="anna", at=NOON),))
+
+        (seen,) = candidates([mail], "all", 4)[0].target.sightings
+
+        assert (seen.helo, seen.auth, seen.at, seen.delivered_at) == ("laptop", "anna", NOON, NOON)
+
     def test_permission_of_one_mail_is_enough(self) -> None:
         """An address that one mail may not have probed is probed for another that may."""
         forged = mail_with((Trust.FORGED, str(HOST)))
