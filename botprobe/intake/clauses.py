@@ -15,9 +15,11 @@ _NESTED = r"\((?:[^()\\]++|\\.|{})*+\)"
 # Postfix and Sendmail nest comments twice; deeper than four levels is an attack.
 _COMMENT = _NESTED.format(_NESTED.format(_NESTED.format(_FLAT)))
 _QUOTED = r'"(?:[^"\\]++|\\.)*+"'
-_BRACKETED = r"\[[^\[\]()\"]*+\]"
-_PLAIN = r"[^ ()\"\[\];]++"
-_WORD = rf"(?:{_PLAIN}|{_QUOTED}|{_BRACKETED})++"
+_BRACKETED = r"\[[^\[\]()\"\\]*+\]"
+_PLAIN = r"[^ ()\"\[\];\\]++"
+# A backslash takes its letter along here as in quotes and comments. So an open quotation mark that
+# has no partner is found out once and not for each mark behind it, which would cost quadratic time.
+_WORD = rf"(?:{_PLAIN}|\\[^ ]?|{_QUOTED}|{_BRACKETED})++"
 _TOKEN = re.compile(rf" ?({_PLAIN}(?![^ (])|\([^()\\]*+\)|{_WORD}|{_COMMENT}" r'|[;()"\[\]])')
 
 # The second reading of a field whose parentheses have no partners: in quotes they need none.
@@ -75,7 +77,8 @@ _USUAL = re.compile(
     rf"(?: with ({_NAME}(?: (?!tls ){_NAME})*+)((?: {_SIMPLE}| tls {_NAME})*+))?"
     rf"(?: id ({_NAME})(?: {_SIMPLE})*+)?"
     rf"( via (?:{_NAME} ?)++)?"
-    rf"(?: for ({_NAME})(?: {_SIMPLE})*+)? ?;([^;]*+)"
+    rf"(?: for ({_NAME})(?: {_SIMPLE})*+)? ?"
+    r";([^;()]*+(?:\([^;()]*+\)[^;()]*+)*+)"
 )
 
 
@@ -177,7 +180,7 @@ def _first_word(tokens: list[str]) -> str | None:
 
 def _sender_words(tokens: list[str]) -> tuple[str, ...]:
     words = _words(tokens)
-    return ("", *words) if tokens and tokens[0][0] == "(" else tuple(words)
+    return tuple(words) if tokens[:1] == words[:1] else ("", *words)
 
 
 def _before_tls(words: list[str]) -> list[str]:

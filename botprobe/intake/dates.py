@@ -93,6 +93,10 @@ def parse_stamp(text: str) -> Stamp:
     usual = _USUAL.match(text)
     if usual is not None and (at := _usual(usual)) is not None:
         return Stamp(at)
+    return _long_way(text)
+
+
+def _long_way(text: str) -> Stamp:
     for form in _FORMS:
         match = form.match(text)
         if match is not None:

@@ -61,7 +61,9 @@ def score_fields(cases: list[Case]) -> Score:
     """Count the lines of which the address, HELO, reverse DNS and writer are right."""
     score = Score()
     for case in cases:
-        for index, (value, expected) in enumerate(zip(case["received"], case["hops"], strict=False)):
+        for index, (value, expected) in enumerate(
+            zip(case["received"], case["hops"], strict=False)
+        ):
             hop = parse_received(value, index)
             if expected["status"] == "ignored":
                 right = hop.status is HopStatus.IGNORED and hop.ip is None

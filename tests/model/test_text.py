@@ -1,0 +1,47 @@
+"""Text from outside on a terminal."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from botprobe.model.text import visible
+
+
+class TestVisible:
+    @pytest.mark.parametrize(
+        ("hostile", "shown"),
+        [
+            ("\x1b[31mred", "\\x1b[31mred"),
+            ("a\rb\nc\td", "a\\x0db\\x0ac\\x09d"),
+            ("\x00\x7f\x9b", "\\x00\\x7f\\x9b"),
+            ("moc\u202eexe.", "moc\\u202eexe."),
+            ("\u2066x\u2069", "\\u2066x\\u2069"),
+            ("pay\u200bpal", "pay\\u200bpal"),
+            ("\ufeffx", "\\ufeffx"),
+            ("\udcff", "\\udcff"),
+            ("\U000e0041", "\\U000e0041"),
+            ("line\u2028line", "line\\u2028line"),
+        ],
+    )
+    def test_harmful_characters_are_written_as_escapes(self, hostile: str, shown: str) -> None:
+        """Controls, overrides, invisible letters and lone surrogates are seen, and do nothing."""
+        assert visible(hostile) == shown
+
+    @pytest.mark.parametrize("text", ["mail.example.org", "Grüße, 世界", "a\\b", "", "🦆"])
+    def test_other_text_stays_as_it_is(self, text: str) -> None:
+        """Names in any script are readable."""
+        assert visible(text) == text
+
+    @given(st.text())
+    def test_nothing_that_steers_a_terminal_is_left(self, text: str) -> None:
+        """Whatever comes in, the result is one line that every encoding of Unicode can carry."""
+        shown = visible(text)
+
+        assert len(shown.splitlines()) <= 1
+        assert shown.encode("utf-8").decode("utf-8") == shown
+        assert not any(ord(letter) < 0x20 or 0x7F <= ord(letter) < 0xA0 for letter in shown)
+
+    @given(st.text())
+    def test_escaping_twice_changes_nothing(self, text: str) -> None:
+        """A text that was made visible once is not made longer by the next program."""
+        assert visible(visible(text)) == visible(text)
