@@ -2,10 +2,12 @@
 
 import io
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
 
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
 from botprobe.cli.render import scan_view
@@ -16,6 +18,8 @@ from botprobe.wiring import trust_settings
 from tests.lab.runner import ROOT, run_in_lab
 
 SAMPLE = "maildir_samples/new/1795305600.study-provider-mx-as-helo.trap"
+# Rich's picture without the fonts that it would fetch from a server.
+FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 CONFIG = "maildir_samples/botprobe.toml"
 
 
@@ -32,7 +36,8 @@ def main(picture: Path) -> None:
     console = Console(record=True, width=112, file=io.StringIO(), force_terminal=True)
     data = (ROOT / SAMPLE).read_bytes()
     console.print(scan_view([read_mail(data, "mail.eml", settings)], cases, explain=True))
-    console.save_svg(str(picture), title="botprobe scan --explain mail.eml")
+    title = "botprobe scan --explain mail.eml"
+    console.save_svg(str(picture), title=title, code_format=FORMAT)
 
 
 if __name__ == "__main__":
