@@ -14,26 +14,23 @@ from itertools import chain
 from types import TracebackType
 from typing import Self
 
-from botprobe.errors import ProbeUnavailable, RefusedByScope
+from botprobe.errors import ConfigError, ProbeUnavailable, RefusedByScope
 from botprobe.model.mail import IpAddress
 from botprobe.model.results import OsResult, PortState
 from botprobe.model.target import Target
 from botprobe.probes.base import Permission
-from botprobe.probes.osdetect_nmap import (
-    os_scan,
-    port_scan,
-    require_raw_socket,
-    run_nmap,
-)
+from botprobe.probes.osdetect_nmap import os_scan, port_scan, require_raw_socket, run_nmap
 
-# Mail, the usual servers, and what Windows leaves open; nmap wants an open and a closed port. Of
-# up to 25 ports it lists each in its output, of more it only counts some.
+# Mail, the usual servers, and what Windows leaves open; nmap wants an open and a closed port.
 PORTS = (21, 22, 25, 80, 110, 135, 139, 143, 443, 445, 3389, 5900)
+# nmap lists up to 25 ports of one state, and only counts more of them.
+MOST_PORTS = 25
 # Beyond 20 hosts, the timing of nmap's OS engine breaks when processors are busy.
 HOSTS_PER_OS_SCAN = 20
 HOSTS_PER_PORT_SCAN = 1024
-# Seconds in which hosts that come at the same time find each other: waited as long as more come.
+# Seconds in which hosts that come at the same time find each other: once, and again if more came.
 LINGER = 0.01
+LINGER_ROUNDS = 5
 # Hosts of a process that broke go into processes with this fraction of its size.
 SPLIT = 16
 
@@ -55,7 +52,7 @@ class Job:
         return self.address.version, self.company
 
     def finish(self, outcome: OsResult | Exception) -> None:
-        """Let whoever waits for it go on; nobody may be left who does."""
+        """Give the outcome to whoever waits for it, if anybody still does."""
         if self.result.done():
             return
         if isinstance(outcome, Exception):
@@ -83,10 +80,11 @@ class Backlog:
         """Wait for hosts, and give those that can go together."""
         while True:
             await self._filled.wait()
-            seen = 0
-            while seen < len(self._jobs) < self._most:
-                seen = len(self._jobs)
+            for _ in range(LINGER_ROUNDS):
+                waiting = len(self._jobs)
                 await asyncio.sleep(self._linger)
+                if not waiting < len(self._jobs) < self._most:
+                    break
             if batch := self._pick():
                 return batch
 
@@ -150,7 +148,7 @@ class OsEngine:
     permission: Permission
     program: str = "nmap"
     ports: tuple[int, ...] = PORTS
-    """At most 25."""
+    """At most 25: nmap would not list more."""
     port_scans: int = 2
     """Processes of the first stage at the same time."""
     os_scans: int = field(default_factory=lambda: 4 * (os.cpu_count() or 1))
@@ -159,6 +157,10 @@ class OsEngine:
     """Limit for one process, to which each of its hosts adds a tenth of a second."""
 
     def __post_init__(self) -> None:
+        if not 0 < len(self.ports) <= MOST_PORTS:
+            raise ConfigError(
+                f"nmap can be asked for 1 to {MOST_PORTS} ports, not {len(self.ports)}"
+            )
         self._port_stage = _Stage(
             Backlog(HOSTS_PER_PORT_SCAN, LINGER), self._port_arguments, ports_known
         )

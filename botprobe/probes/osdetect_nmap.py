@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
 from logging import getLogger
 from pathlib import Path
 
@@ -73,7 +73,8 @@ def _common(addresses: Sequence[IpAddress], ports: Iterable[int]) -> tuple[str, 
         *("--privileged", "-n", "-Pn", "--disable-arp-ping", "--max-retries", "1"),
         *("--host-timeout", "60s", "-oX", "-", "-p", ",".join(map(str, sorted(set(ports))))),
         *(["-6"] if addresses[0].version == 6 else []),
-        *map(str, dict.fromkeys(addresses)),
+        # By their numbers: a zone (fe80::1%eth0) would be free text.
+        *(str(ip_address(address.packed)) for address in dict.fromkeys(addresses)),
     )
 
 
@@ -184,6 +185,7 @@ async def stream_nmap(
                     garbage = group.create_task(_hear(process, on_raw_host))
                 status = await process.wait()
         except TimeoutError:
+            _kill_group(process)
             return f"nmap was killed after {seconds:g} s"
     match garbage.result(), _complaint(errors.result()):
         case ParseError() as error, _:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from botprobe.errors import ProbeUnavailable, RefusedByScope
+from botprobe.errors import ConfigError, ProbeUnavailable, RefusedByScope
 from botprobe.model.mail import IpAddress
 from botprobe.model.results import OsMatch, OsResult, PortState
 from botprobe.model.target import Target
@@ -96,6 +96,14 @@ class TestStages:
 
         async with OsEngine(permission=permission, program=fake.program) as engine:
             assert (await engine.detect(HOST)).timed_out
+
+    @pytest.mark.parametrize("ports", [(), tuple(range(1, 27))])
+    def test_no_more_ports_than_nmap_lists(
+        self, permission: FakePermission, ports: tuple[int, ...]
+    ) -> None:
+        """Ports that nmap only counts would look as if they had not been asked."""
+        with pytest.raises(ConfigError, match="1 to 25 ports"):
+            OsEngine(permission=permission, ports=ports)
 
 
 class TestSharing:

@@ -50,6 +50,10 @@ class TestArguments:
             assert ("-6" in arguments) == (addresses[0].version == 6)
             assert {"--privileged", "-n", "-Pn"} <= set(arguments)
 
+    def test_a_zone_is_left_out(self) -> None:
+        """The text after the percent sign comes from whoever wrote the address."""
+        assert os_scan([ip_address("2001:db8::1%-iL x")], [25])[-1] == "2001:db8::1"
+
 
 class TestVersion:
     @pytest.mark.parametrize(
