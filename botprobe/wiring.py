@@ -3,6 +3,7 @@
 import os
 import resource
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -39,6 +40,9 @@ from botprobe.service.watch import Watch
 from botprobe.service.worker import Worker
 from botprobe.store.base import CaseStore
 from botprobe.store.sqlite import SqliteStore
+
+# Seconds until a thread that reads mails lets the event loop go on, which asks hosts meanwhile.
+SWITCH = 0.0005
 
 # Five sockets for each of a thousand hosts, and something for nmap's pipes.
 MAX_FILES = 8192
@@ -243,6 +247,7 @@ async def open_watch(load: Callable[[], Settings], screen: Audience) -> AsyncIte
     settings = load()
     audience = Everyone([screen, *_metrics(settings)])
     _raise_file_limit()
+    sys.setswitchinterval(SWITCH)
     with only_one(store_path(settings)):
         async with open_store(settings) as store:
             await store.recover()

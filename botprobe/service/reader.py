@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,17 +11,21 @@ from botprobe.errors import InputError
 from botprobe.intake.mailfile import After, MailBytes, NotSettled, read_start
 from botprobe.intake.message import read_mail
 from botprobe.intake.trust import TrustSettings
-from botprobe.intake.watching import SETTLE, Feed, MailFile, Scanner
+from botprobe.intake.watching import MAX_NOTICES, SETTLE, Feed, MailFile, Scanner
 from botprobe.model.mail import Trust
 from botprobe.model.work import Arrival, Plan, Rank
 from botprobe.pipeline import Candidate, candidates
 from botprobe.queue.base import Bell
 from botprobe.service.audience import Audience
 from botprobe.service.patience import patiently
+from botprobe.service.triage import Triage
 from botprobe.store.base import MailTable
 
 # Mails that share a transaction: more would make the fresh ones among them wait.
 AT_ONCE = 100
+
+# Mails that are glanced at together; so few are not worth a glance.
+GLANCES, FEW = 500, 10
 
 # Seconds between two scans where inotify is not to be had.
 BLIND_RESCAN = 1.0
@@ -73,9 +78,14 @@ class Reader:
     audience: Audience
     bell: Bell
     rescan_seconds: float
+    _triage: Triage = field(init=False)
+    _postponed: deque[MailFile] = field(default_factory=deque)
     _scan: Iterator[list[MailFile]] | None = None
     _found: list[MailFile] = field(default_factory=list)
     _next_scan: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._triage = Triage(self.reading.trust)
 
     async def run(self) -> None:
         """Take mails until cancelled.
@@ -95,11 +105,25 @@ class Reader:
             self.feed.close()
 
     async def _step(self) -> None:
-        files = self.feed.take(AT_ONCE) or await self._scanned()
+        files = await self._told() or await self._scanned()
         if files:
             await self._take(files)
         elif self._scan is None:
             await self.feed.wait(self._next_scan - time.monotonic())
+
+    async def _told(self) -> list[MailFile]:
+        """Return mails that inotify told of; in a flood, those of new hosts before the others."""
+        while notices := self.feed.take(GLANCES):
+            if len(notices) <= FEW and not self._postponed:
+                return notices
+            urgent, others = await asyncio.to_thread(self._triage.sort, notices)
+            self._postponed.extend(others)
+            if urgent:
+                return urgent
+        if len(self._postponed) > MAX_NOTICES:
+            self._postponed.clear()
+            self.feed.missed = True  # the scan finds them
+        return [self._postponed.popleft() for _ in range(min(AT_ONCE, len(self._postponed)))]
 
     async def _scanned(self) -> list[MailFile]:
         """Return some of what the scan finds; begin one if it is time."""
