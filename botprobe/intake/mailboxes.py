@@ -5,9 +5,8 @@ DNS is asked. Plain ASCII addresses, nearly all there are, take a shortcut with 
 """
 
 import re
-from email.utils import getaddresses
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 MAX_ADDRESSES = 100
 
@@ -20,9 +19,16 @@ _SHORT = 63
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 _LABEL = r"[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+"
-_PLAIN = rf"({_ATEXT}++(?:\.{_ATEXT}++)*+)@((?:{_LABEL}\.)++[A-Za-z]{{2,}})"
+_PLAIN = rf"({_ATEXT}++(?:\.{_ATEXT}++)*+)@((?:{_LABEL}\.)++([A-Za-z]{{2,}}))"
 _ADDRESS = re.compile(_PLAIN)
 _MAILBOX = re.compile(rf"\s*+(?:(?:\"[^\"\\]*+\"|[^\"<>@,;:()\\]*+)\s*<)?{_PLAIN}>?\s*+")
+_SPECIAL_TOP = frozenset(name.rpartition(".")[2] for name in SPECIAL_USE_DOMAIN_NAMES)
+
+# Quoted string, comment, address in angle brackets, separator, other text, a mark on its own.
+_PART = re.compile(
+    r"\"(?:[^\"\\]++|\\.)*+\"|\((?:[^()\\]++|\\.|\([^()]*+\))*+\)|<[^<>]*+>|[,;]|[^\"(),;<>]++|.",
+    re.DOTALL,
+)
 
 
 def normalise(address: str) -> str | None:
@@ -32,8 +38,8 @@ def normalise(address: str) -> str | None:
         address: without angle brackets.
     """
     plain = _ADDRESS.fullmatch(address)
-    if plain is not None and len(plain[1]) <= _SHORT and len(plain[2]) <= _SHORT:
-        return f"{plain[1]}@{plain[2].lower()}"
+    if plain is not None and (short := _normal(plain)) is not None:
+        return short
     if len(address) > _MAX_ADDRESS:
         return None
     try:
@@ -52,13 +58,37 @@ def normalise(address: str) -> str | None:
 def find_addresses(value: str) -> tuple[str, ...]:
     """The addresses of a field such as ``To``: normalised, or as written where not valid."""
     plain = _MAILBOX.fullmatch(value)
-    if plain is not None and len(plain[1]) <= _SHORT and len(plain[2]) <= _SHORT:
-        return (f"{plain[1]}@{plain[2].lower()}",)
-    written = [address for _, address in getaddresses([_unfold(value)[:_MAX_LIST]])]
-    return tuple(
-        dict.fromkeys(normalise(text) or text for text in written[:MAX_ADDRESSES] if "@" in text)
-    )
+    if plain is not None and (short := _normal(plain)) is not None:
+        return (short,)
+    written = [text for text in _split_list(value[:_MAX_LIST]) if "@" in text]
+    return tuple(dict.fromkeys(normalise(text) or text for text in written[:MAX_ADDRESSES]))
 
 
-def _unfold(value: str) -> str:
-    return " ".join(value.split())
+def _normal(plain: re.Match[str]) -> str | None:
+    """What email-validator gives for a plain address; None where only it can tell."""
+    local, domain, top = plain.groups()
+    if len(local) > _SHORT or len(domain) > _SHORT or top.lower() in _SPECIAL_TOP:
+        return None
+    return f"{local}@{domain.lower()}"
+
+
+def _split_list(value: str) -> list[str]:
+    """The text of each address of a list; email.utils fails on nested comments."""
+    found: list[str] = []
+    text, angle = "", None
+    for part in [*_PART.findall(value), ","]:
+        if part in (",", ";"):
+            found.append(angle if angle is not None else text.rpartition(":")[2])
+            text, angle = "", None
+        elif part[0] == "<" and len(part) > 1:
+            angle = part[1:-1]
+        elif part[0] != "(":
+            text += part
+    return [_word_with_at(text) for text in found]
+
+
+def _word_with_at(text: str) -> str:
+    """The address of a text; a quoted local part may hold spaces."""
+    if '"' in text:
+        return text.strip()
+    return next((word for word in text.split() if "@" in word), "")

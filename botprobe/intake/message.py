@@ -133,7 +133,7 @@ def _delivered_at(hops: Iterable[Hop], boundary: Boundary) -> datetime | None:
 
 def _text(value: str | None) -> str | None:
     """A value on one line, of a length that can be shown."""
-    return " ".join(value[:MAX_TEXT].split()) or None if value else None
+    return " ".join(value[: 2 * MAX_TEXT].split())[:MAX_TEXT] or None if value else None
 
 
 def _decoded(value: str | None) -> str | None:
@@ -142,7 +142,7 @@ def _decoded(value: str | None) -> str | None:
     if text is None or "=?" not in text:
         return text
     try:
-        return _text(str(make_header(decode_header(text))))
+        return _text(str(make_header(decode_header(text)))) or text
     except (HeaderParseError, LookupError, ValueError):
         return text
 

@@ -147,7 +147,7 @@ def _helo(origin: Origin, protocol: str | None) -> str | None:
     """The HELO; webmail has none and repeats the client's address in its place."""
     if protocol and origin.helo and protocol.upper() in _WEB and parse_literal(origin.helo):
         return None
-    return origin.helo
+    return origin.helo or None
 
 
 def _host(word: str | None) -> str | None:

@@ -7,7 +7,7 @@ promises which the rest of the product relies on.
 import json
 import sys
 
-import atheris
+import atheris  # type: ignore[import-untyped]  # it has none, and scripts/fuzz-headers brings it
 
 with atheris.instrument_imports(include=["botprobe"]):
     from botprobe.contract.mail import mail_document
