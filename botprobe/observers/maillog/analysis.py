@@ -115,6 +115,7 @@ class Analysis:
 
 def analyse(tally: LogTally, dns: DnsTally | None, choices: Choices) -> Analysis:
     """Draw the conclusions."""
+    tally.settle()
     watched = monitors(tally)
     left_out = _left_out(tally, watched, choices)
     queries = None if dns is None else dns.days()

@@ -34,33 +34,23 @@ class ClientNames:
 
 
 class PackedCounts:
-    """Counts by client number; packed into arrays while nobody adds to them."""
+    """Counts by client number, packed into two arrays."""
 
-    __slots__ = ("_counts", "_ids", "_open")
+    __slots__ = ("_counts", "_ids")
 
     def __init__(self) -> None:
         self._ids = array("L")
         self._counts = array("L")
-        self._open: dict[int, int] | None = None
 
     def add(self, counts: Iterable[tuple[int, int]]) -> None:
-        """Add to the counts of some clients."""
-        if self._open is None:
-            self._open = dict(zip(self._ids, self._counts, strict=True))
-        opened = self._open
+        """Add to the counts of some clients; each call costs as much as all clients."""
+        known = Counter(dict(self))
         for client, count in counts:
-            opened[client] = opened.get(client, 0) + count
-
-    def pack(self) -> None:
-        """Give back the memory of the open form."""
-        if self._open is not None:
-            self._ids = array("L", self._open.keys())
-            self._counts = array("L", self._open.values())
-            self._open = None
+            known[client] += count
+        self._ids = array("L", known.keys())
+        self._counts = array("L", known.values())
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        if self._open is not None:
-            return iter(self._open.items())
         return zip(self._ids, self._counts, strict=True)
 
     def counter(self) -> Counter[int]:

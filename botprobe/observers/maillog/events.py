@@ -46,12 +46,12 @@ class HourEvents:
     stamp: bytes
     """The start of the time stamps, hour included: ``Oct 22 02`` or ``2023-03-14T00``."""
     lines: int = 0
-    connects: Counter[bytes] = field(default_factory=Counter)
-    """SMTP connections per client."""
-    accepted: Counter[bytes] = field(default_factory=Counter)
-    """Mails that got a queue id over SMTP, per client."""
-    rejects: Counter[tuple[bytes, str]] = field(default_factory=Counter)
-    """Refused commands per client and kind; an empty client is one that cannot be believed."""
+    connects: list[bytes] = field(default_factory=list)
+    """The client of each SMTP connection: whoever adds hours up counts faster than we do."""
+    accepted: list[bytes] = field(default_factory=list)
+    """The client of each mail that got a queue id over SMTP."""
+    rejects: dict[str, list[bytes]] = field(default_factory=dict)
+    """The client of each refused command, by kind; an empty one cannot be believed."""
     actions: Counter[str] = field(default_factory=Counter)
     """Other actions of access tables: discard, hold, filter, redirect, ..."""
     queue: list[tuple[bytes, bool]] = field(default_factory=list)
@@ -69,7 +69,7 @@ class HourEvents:
 
     def refuse(self, client: bytes, kind: str) -> None:
         """Count one refused command."""
-        self.rejects[client, kind] += 1
+        self.rejects.setdefault(kind, []).append(client)
 
 
 def unread_lines(lines: Iterable[bytes]) -> Unread:

@@ -38,7 +38,7 @@ def count_exim_line(line: bytes, into: HourEvents, own_kinds: tuple[RejectKind, 
         return
     text = message[1]
     if connect := _CONNECT.match(text):
-        into.connects[connect[1]] += 1
+        into.connects.append(connect[1])
     elif arrival := _ARRIVAL.match(text):
         _count_arrival(arrival[1], arrival[2], into)
     elif reject := _REJECT.match(text):
@@ -57,4 +57,4 @@ def _count_arrival(message_id: bytes, client: bytes | None, into: HourEvents) ->
     if client is None:
         into.pickups += 1
     else:
-        into.accepted[client] += 1
+        into.accepted.append(client)

@@ -17,8 +17,8 @@ _HOUR = re.compile(
 
 # Daemons that write lines which are counted, or at least tell that a tag is Postfix's.
 _POSTFIX_PROGRAMS = frozenset(
-    b"smtpd qmgr nqmgr cleanup postscreen pickup smtp lmtp local virtual pipe error relay discard"
-    b" bounce anvil scache master".split()
+    b"smtpd qmgr nqmgr oqmgr cleanup postscreen pickup smtp lmtp local virtual pipe error relay"
+    b" discard bounce anvil scache master".split()
 )
 
 # A chunk that changes the hour more often is not in order: it is sorted line by line.
@@ -66,8 +66,11 @@ def lines_of(block: bytes) -> list[bytes]:
 def split_hours(block: bytes) -> list[tuple[bytes, bytes]]:
     """Split whole lines by the hour of their stamps; lines without a stamp have the hour ``b""``.
 
-    A log is nearly always in order, so the block falls into few runs.
+    A log is nearly always in order, so the block is of one hour or falls into few runs.
     """
+    first = _HOUR.match(block)
+    if first is not None and block.count(b"\n%s:" % first[0]) == block.count(b"\n", 0, -1):
+        return [(first[0], block)]
     runs: list[tuple[bytes, bytes]] = []
     position = 0
     while position < len(block) and len(runs) < _MAX_RUNS:

@@ -33,18 +33,18 @@ _SCREEN = (
 # Groups: event, client, rest of the line; event without a client; relay, status.
 _EVENTS = rb"""
 \n{head}(?:
- (?:smtpd|cleanup|postscreen)\[\d++\]:\ (?:{id}:\ )?
+ (?:smtpd|cleanup|postscreen)\[\d++\]:\ (?!disconnect|lost)(?:{id}:\ )?
   (connect\ from\ |client=|{action}[A-Z-]++\ from[ ]
   |warning:\ (?=[^\[\n]*+\[[^\]\n]*+\][:\d]*+\ SASL\ ))
   (?:[^\[\n]*+\[([^\]\n]++)\](?::\d++)?+([^\n]*+))?+
 |(?:(?:cleanup|pickup)\[\d++\]:\ {id}|postscreen\[\d++\]):\ ({action}|uid=|(?:{screen})(?=\ ))
-|[a-z]++\[\d++\]:\ {id}:\ to=
+|(?:smtp|local|lmtp|virtual|pipe|error|relay|discard)\[\d++\]:\ {id}:\ to=
   (?:[^,\n]*+,\ (?:orig_to=[^,\n]*+,\ )?+relay=([^,\n]*+),\ {keys}status=([a-z]++))?+
 )"""
 
 # Groups: queue id, "s" where the mail becomes active; a line of another family.
 _QUEUE = rb"""
-\n(?:{head}n?qmgr\[\d++\]:\ ({id}):\ (?:removed|from=<?[^>\n]*+[^\n]*?,\ (s)ize=)
+\n(?:{head}[no]?qmgr\[\d++\]:\ ({id}):\ (?:removed|from=<?[^>\n]*+[^\n]*?,\ (s)ize=)
 |(?!{head}[^/\[\n]*+\[)([^\n]++))"""
 
 _LOOPBACK = re.compile(rb"\[(?:127\.|::1\])|^(?:127\.|localhost)")
@@ -88,8 +88,8 @@ class PostfixScanner:
                 _bare_event(bare, into)
             else:
                 deliveries.append((relay, status))
-        _count_clients(connects, into.connects, into)
-        _count_clients(accepted, into.accepted, into)
+        into.connects += _known(connects, into)
+        into.accepted += _known(accepted, into)
         _count_deliveries(deliveries, into)
         found = patterns.queue.findall(block)
         into.queue += [(queue_id, active == b"s") for queue_id, active, _ in found if queue_id]
@@ -152,10 +152,12 @@ def _way(relay: bytes) -> Way:
     return Way.REMOTE if relay[-1:].isdigit() and b"]:" in relay else Way.LOCAL
 
 
-def _count_clients(clients: list[bytes], counts: Counter[bytes], into: HourEvents) -> None:
-    counts.update(clients)
-    for _ in range(counts.pop(b"", 0)):
+def _known(clients: list[bytes], into: HourEvents) -> list[bytes]:
+    if b"" not in clients:
+        return clients
+    for _ in range(clients.count(b"")):
         into.unread.add(b"connect from or client= without an [address]")
+    return [client for client in clients if client]
 
 
 def _count_deliveries(deliveries: list[tuple[bytes, bytes]], into: HourEvents) -> None:

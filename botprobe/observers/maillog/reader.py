@@ -52,6 +52,7 @@ def read_logs(paths: list[Path], options: ReadOptions, tally: LogTally) -> None:
             parts: Iterable[Piece | bytes] = pieces(path) if is_plain(path) else chunks(path)
             for events in count(parts):
                 tally.add(events, clock)
+    tally.settle()
 
 
 def _serve(connection: Connection, options: ReadOptions) -> None:

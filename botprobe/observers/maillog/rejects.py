@@ -21,42 +21,39 @@ class RejectKind:
 
 
 # The first one that fits counts: "Recipient address rejected: User unknown" is user-unknown.
-KNOWN_KINDS: tuple[RejectKind, ...] = tuple(
-    RejectKind(kind, words)
-    for kind, words in (
-        ("relay-denied", b"relay access denied"),
-        ("relay-denied", b"relaying denied"),
-        ("relay-denied", b"relay not permitted"),
-        ("dnsbl", b"blocked using"),
-        ("greylisted", b"greylist"),
-        ("user-unknown", b"user unknown"),
-        ("user-unknown", b"unknown user"),
-        ("user-unknown", b"unrouteable address"),
-        ("user-unknown", b"undeliverable address"),
-        ("user-unknown", b"unverified address"),
-        ("sender-rejected", b"sender address rejected"),
-        ("sender-rejected", b"sender verify fail"),
-        ("sender-rejected", b"domain of sender address"),
-        ("helo-rejected", b"helo command rejected"),
-        ("recipient-rejected", b"recipient address rejected"),
-        ("client-rejected", b"client host rejected"),
-        ("client-rejected", b"access denied"),
-        ("data-rejected", b"data command rejected"),
-        ("end-of-data-rejected", b"end-of-data rejected"),
-        ("protocol", b"pipelining"),
-        ("protocol", b"command rejected"),
-        ("storage", b"insufficient system storage"),
-        ("size", b"message size exceeds"),
-        ("size", b"message file too big"),
-        ("rate", b"too many"),
-        ("rate", b"rate limit"),
-        ("tls-required", b"starttls"),
-        ("auth-required", b"authentication required"),
-        ("temporary-failure", b"temporary lookup failure"),
-        ("temporary-failure", b"server configuration"),
-        ("temporary-failure", b"service currently unavailable"),
-        ("service-unavailable", b"service unavailable"),
-    )
+_KNOWN: tuple[tuple[str, bytes], ...] = (
+    ("relay-denied", b"relay access denied"),
+    ("relay-denied", b"relaying denied"),
+    ("relay-denied", b"relay not permitted"),
+    ("dnsbl", b"blocked using"),
+    ("greylisted", b"greylist"),
+    ("user-unknown", b"user unknown"),
+    ("user-unknown", b"unknown user"),
+    ("user-unknown", b"unrouteable address"),
+    ("user-unknown", b"undeliverable address"),
+    ("user-unknown", b"unverified address"),
+    ("sender-rejected", b"sender address rejected"),
+    ("sender-rejected", b"sender verify fail"),
+    ("sender-rejected", b"domain of sender address"),
+    ("helo-rejected", b"helo command rejected"),
+    ("recipient-rejected", b"recipient address rejected"),
+    ("client-rejected", b"client host rejected"),
+    ("client-rejected", b"access denied"),
+    ("data-rejected", b"data command rejected"),
+    ("end-of-data-rejected", b"end-of-data rejected"),
+    ("protocol", b"pipelining"),
+    ("protocol", b"command rejected"),
+    ("storage", b"insufficient system storage"),
+    ("size", b"message size exceeds"),
+    ("size", b"message file too big"),
+    ("rate", b"too many"),
+    ("rate", b"rate limit"),
+    ("tls-required", b"starttls"),
+    ("auth-required", b"authentication required"),
+    ("temporary-failure", b"temporary lookup failure"),
+    ("temporary-failure", b"server configuration"),
+    ("temporary-failure", b"service currently unavailable"),
+    ("service-unavailable", b"service unavailable"),
 )
 
 
@@ -69,7 +66,10 @@ def reject_kind(reply: bytes, own: Sequence[RejectKind] = ()) -> str:
     """
     # Behind the envelope stand the sender's HELO and addresses: nothing there may decide.
     text = reply.partition(b"; from=<")[0].lower()
-    for entry in (*own, *KNOWN_KINDS):
+    for entry in own:
         if entry.words in text:
             return entry.kind
+    for kind, words in _KNOWN:
+        if words in text:
+            return kind
     return OTHER

@@ -33,7 +33,7 @@ def count_sendmail_line(
     queue_id, text = message.groups()
     connect = _CONNECT.match(text)
     if connect is not None:
-        into.connects[connect[1]] += 1
+        into.connects.append(connect[1])
     elif text.startswith(b"from="):
         _count_mail(queue_id, text, into)
     elif text.startswith(b"to="):
@@ -49,7 +49,7 @@ def _count_mail(queue_id: bytes, text: bytes, into: HourEvents) -> None:
     client = _relay(text)
     # A local submission names user@localhost: the daemon logs it again as a mail from 127.0.0.1.
     if client is not None:
-        into.accepted[client] += 1
+        into.accepted.append(client)
         into.queue.append((queue_id, True))
 
 

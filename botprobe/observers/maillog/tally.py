@@ -53,14 +53,19 @@ class DayClients:
     accepted: PackedCounts = field(default_factory=PackedCounts)
     rejects: PackedCounts = field(default_factory=PackedCounts)
 
-    def pack(self) -> None:
-        """Give back the memory that only adding needs."""
-        for counts in (self.connects, self.accepted, self.rejects):
-            counts.pack()
+
+@dataclass(slots=True)
+class _OpenDay:
+    """The day that is being added to: clients by name, because that is fast."""
+
+    day: date
+    connects: Counter[bytes] = field(default_factory=Counter)
+    accepted: Counter[bytes] = field(default_factory=Counter)
+    rejects: dict[str, Counter[bytes]] = field(default_factory=dict)
 
 
 class LogTally:
-    """All that was counted so far."""
+    """All that was counted so far; settle it before its clients and days are looked at."""
 
     def __init__(self) -> None:
         self.hours: dict[tuple[date, int], HourCounts] = {}
@@ -72,7 +77,7 @@ class LogTally:
         self.lines = 0
         self.unread = Unread()
         self._in_queue: set[bytes] = set()
-        self._open_day: date | None = None
+        self._open: _OpenDay | None = None
 
     def add(self, events: Iterable[HourEvents], clock: YearClock) -> None:
         """Add the events of a chunk, in the order of the log."""
@@ -90,16 +95,16 @@ class LogTally:
             self._add_clients(day, hour)
 
     def _add_hour(self, counts: HourCounts, events: HourEvents) -> None:
-        counts.connects += events.connects.total()
-        counts.accepted += events.accepted.total()
+        counts.connects += len(events.connects)
+        counts.accepted += len(events.accepted)
         counts.pickups += events.pickups
         counts.sasl_failures += events.sasl_failures.total()
         counts.logins.update(events.logins)
         counts.postscreen.update(events.postscreen)
         counts.actions.update(events.actions)
         counts.deliveries.update(events.deliveries)
-        for (_, kind), count in events.rejects.items():
-            counts.rejects[kind] += count
+        for kind, clients in events.rejects.items():
+            counts.rejects[kind] += len(clients)
         self._follow_queue(counts, events.queue)
 
     def _follow_queue(self, counts: HourCounts, queue: Iterable[tuple[bytes, bool]]) -> None:
@@ -115,17 +120,31 @@ class LogTally:
                     in_queue.add(queue_id)
 
     def _add_clients(self, day: date, events: HourEvents) -> None:
-        if day != self._open_day:
-            if self._open_day is not None:
-                self.days[self._open_day].pack()
-            self._open_day = day
-        clients = self.days.setdefault(day, DayClients())
-        id_of = self.clients.id_of
-        clients.connects.add((id_of(name), n) for name, n in events.connects.items())
-        clients.accepted.add((id_of(name), n) for name, n in events.accepted.items())
-        refused = [(id_of(name), kind, n) for (name, kind), n in events.rejects.items() if name]
-        clients.rejects.add((client, n) for client, _, n in refused)
-        for client, kind, n in refused:
-            self.reject_kinds.setdefault(kind, Counter())[client] += n
-        for name, n in events.sasl_failures.items():
-            self.sasl_clients[id_of(name)] += n
+        if self._open is None or self._open.day != day:
+            self.settle()
+            self._open = _OpenDay(day)
+        self._open.connects.update(events.connects)
+        self._open.accepted.update(events.accepted)
+        for kind, clients in events.rejects.items():
+            self._open.rejects.setdefault(kind, Counter()).update(clients)
+        for client, count in events.sasl_failures.items():
+            self.sasl_clients[self.clients.id_of(client)] += count
+
+    def settle(self) -> None:
+        """Bring the day that is still being added to among the others."""
+        if self._open is None:
+            return
+        opened, self._open = self._open, None
+        day = self.days.setdefault(opened.day, DayClients())
+        day.connects.add(self._numbered(opened.connects))
+        day.accepted.add(self._numbered(opened.accepted))
+        for kind, clients in opened.rejects.items():
+            numbered = self._numbered(clients)
+            day.rejects.add(numbered)
+            counts = self.reject_kinds.setdefault(kind, Counter())
+            for client, count in numbered:
+                counts[client] += count
+
+    def _numbered(self, counts: Counter[bytes]) -> list[tuple[int, int]]:
+        counts.pop(b"", None)
+        return list(zip(map(self.clients.id_of, counts), counts.values(), strict=True))

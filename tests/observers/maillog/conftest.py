@@ -32,6 +32,7 @@ def count_lines() -> CountLines:
         tally = LogTally()
         chunk = "".join(line if line.endswith("\n") else line + "\n" for line in lines)
         tally.add(LogScanner().scan(undress(chunk.encode())), YearClock(reference))
+        tally.settle()
         return tally
 
     return count
