@@ -5,7 +5,7 @@ say QUIT. Nothing is said before the greeting (postscreen and greet_pause take t
 there is no fallback to HELO, no TLS, no authentication, and no message is offered.
 
 The session itself is aiosmtplib's, which bounds a line at 8 KiB and a reply at 32 KiB; the clock
-is ours.
+and the number of pieces are bounded here.
 """
 
 import asyncio
@@ -27,6 +27,11 @@ from botprobe.probes.base import Permission
 MAX_LINE = 512
 # No limit in the RFC; an honest EHLO reply has about ten lines.
 MAX_LINES = 100
+# aiosmtplib reads a reply again from its beginning with each piece that arrives: 6,500 pieces of
+# five bytes took 11 seconds of processor time, 500 take a twentieth of one. A tarpit that sends a
+# letter a second needs fewer than the session has seconds.
+MAX_PIECES = 500
+
 # Seconds. Nothing is learnt from the answer to QUIT.
 QUIT_TIMEOUT = 5
 
@@ -89,6 +94,28 @@ def why_it_broke(error: Exception, awaited: str) -> str:
             return f"hung up before the {awaited}"
 
 
+class BoundedSocket(socket.socket):
+    """A connection that ends itself when the peer's words come in too many pieces."""
+
+    pieces = 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether it ended itself."""
+        return self.pieces > MAX_PIECES
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        """Receive the next piece.
+
+        Raises:
+            ConnectionAbortedError: it is one too many.
+        """
+        self.pieces += 1
+        if self.exhausted:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "too many pieces")
+        return super().recv(size, flags)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpProbe:
     """Opens one SMTP session with the target."""
@@ -124,11 +151,11 @@ class SmtpProbe:
             timeout=self.greeting_timeout,
         )
         try:
-            return await self._talk(client)
+            return await self._talk(client, connection)
         finally:
             client.close()
 
-    async def _connect(self, address: IpAddress) -> socket.socket:
+    async def _connect(self, address: IpAddress) -> BoundedSocket:
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
         connection = _open_socket(family, socket.SOCK_STREAM)
         try:
@@ -142,7 +169,7 @@ class SmtpProbe:
             raise
         return connection
 
-    async def _talk(self, client: SMTP) -> SmtpResult:
+    async def _talk(self, client: SMTP, connection: BoundedSocket) -> SmtpResult:
         seen = SmtpResult(port=PortState.OPEN)
         opened = time.monotonic()
         # A host may break off at any point: what it said so far still counts.
@@ -157,8 +184,9 @@ class SmtpProbe:
                         await client.quit(timeout=QUIT_TIMEOUT)
         except (SMTPException, OSError, ParseError) as error:
             awaited = "greeting" if seen.greeting is None else "reply to EHLO"
+            endless = f"the {awaited} came in too many pieces" if connection.exhausted else None
             if seen.ehlo is None:
-                seen = replace(seen, broke=why_it_broke(error, awaited))
+                seen = replace(seen, broke=endless or why_it_broke(error, awaited))
         return seen
 
 
@@ -169,9 +197,9 @@ async def _read_greeting(client: SMTP) -> Reply:
         return read_reply(refusal.code, refusal.message)
 
 
-def _open_socket(family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
+def _open_socket(family: socket.AddressFamily, kind: socket.SocketKind) -> BoundedSocket:
     try:
-        return socket.socket(family, kind | socket.SOCK_NONBLOCK)
+        return BoundedSocket(family, kind | socket.SOCK_NONBLOCK)
     except OSError as error:
         raise ProbeUnavailable(f"cannot open a socket: {error.strerror}") from error
 

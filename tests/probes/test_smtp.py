@@ -247,6 +247,24 @@ class TestSession:
         assert result.greeting == Reply(220, ("tarpit",))
         assert result.broke == "no reply to EHLO in time"
 
+    async def test_a_greeting_in_countless_pieces_is_cut_off(
+        self, probe: SmtpProbe, localhost: Target, serve: Serve
+    ) -> None:
+        """Crumbs that cost us more than the host end the session long before its time."""
+
+        async def crumble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            for _piece in range(100_000):
+                writer.write(b"220-\n")
+                await asyncio.sleep(0)
+
+        port = await serve(crumble)
+        patient = replace(probe, port=port, greeting_timeout=15, session_timeout=15)
+
+        result = await patient.run(localhost)
+
+        assert (result.port, result.greeting) == (PortState.OPEN, None)
+        assert result.broke == "the greeting came in too many pieces"
+
 
 class TestConnect:
     async def test_a_refused_connection_is_a_closed_port(
