@@ -23,7 +23,7 @@ from botprobe.model.results import (
     WindowsResult,
 )
 from botprobe.model.target import Sighting, Target
-from botprobe.model.verdict import Case, Verdict
+from botprobe.model.verdict import Case, Label, Verdict
 from botprobe.probes.base import Probe, measure
 from botprobe.scope.addresses import Scope, unmapped
 from botprobe.scope.budget import Budget
@@ -247,6 +247,13 @@ class Pipeline:
             facts=Facts(),
             verdict=not_probed(reason),
         )
+
+
+def rejudged(case: Case, judge: Judge) -> Case:
+    """Judge the facts of a case anew; who was never probed stays so."""
+    if case.verdict.label is Label.NOT_PROBED:
+        return case
+    return replace(case, verdict=judge(case.facts, case.target, case.lag_seconds))
 
 
 def _lag_seconds(target: Target, started: datetime) -> float | None:

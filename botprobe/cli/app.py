@@ -6,12 +6,14 @@ import typer
 
 from botprobe import __version__
 from botprobe.cli.doctor import doctor
+from botprobe.cli.evaluate import evaluate
 from botprobe.cli.exitcodes import ExitCode
 from botprobe.cli.export import export
 from botprobe.cli.headers import headers
 from botprobe.cli.host import host
 from botprobe.cli.maillog import maillog
 from botprobe.cli.probe import probe
+from botprobe.cli.rejudge import rejudge
 from botprobe.cli.report import report
 from botprobe.cli.scan import scan
 from botprobe.cli.watch import watch
@@ -27,7 +29,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (scan, watch, headers, probe, host, report, export, maillog, doctor):
+for command in (
+    *(scan, watch, headers, probe, host, report, export, maillog),
+    *(rejudge, evaluate, doctor),
+):
     app.command()(command)
 
 

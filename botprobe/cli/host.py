@@ -12,6 +12,7 @@ from botprobe.cli.options import (
     AsJsonLines,
     ConfigFile,
     Explain,
+    Rejudge,
     StorePath,
     settings_from,
 )
@@ -20,7 +21,8 @@ from botprobe.config import Settings
 from botprobe.errors import InputError
 from botprobe.model.mail import IpAddress
 from botprobe.model.verdict import Case
-from botprobe.wiring import open_store
+from botprobe.pipeline import rejudged
+from botprobe.wiring import judge_of, open_store
 
 
 def host(
@@ -30,15 +32,20 @@ def host(
     jsonl: AsJsonLines = False,
     explain: Explain = False,
     store: StorePath = None,
+    rejudge: Rejudge = False,
 ) -> None:
     """Show the cases of one address that the store keeps, newest first."""
     try:
         ip = ip_address(address.strip("[]"))
     except ValueError as error:
         raise typer.BadParameter(f"not an IP address: {address!r}") from error
-    cases = asyncio.run(_cases(settings_from(config, store=store), ip))
+    settings = settings_from(config, store=store)
+    cases = asyncio.run(_cases(settings, ip))
     if not cases:
         raise InputError(f"{ip} was never investigated")
+    if rejudge:
+        judge = judge_of(settings)
+        cases = [rejudged(case, judge) for case in cases]
     print_cases(cases, as_json=as_json, jsonl=jsonl, explain=explain)
 
 

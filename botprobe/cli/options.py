@@ -20,6 +20,9 @@ Explain = Annotated[
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Probe again also who was probed within the cool-down.")
 ]
+Rejudge = Annotated[
+    bool, typer.Option("--rejudge", help="Judge the stored facts by today's rules first.")
+]
 StorePath = Annotated[
     Path | None, typer.Option("--store", help="SQLite file that keeps the cases.", metavar="FILE")
 ]

@@ -32,6 +32,7 @@ from botprobe.store import hosts
 from botprobe.store.findings import boundary_mail, finding_page
 from botprobe.store.groupcommit import GroupCommit
 from botprobe.store.mails import insert_mails, known_keys, take_mails
+from botprobe.store.rejudging import rewrite_page
 from botprobe.store.reporting import Locate, tallies
 from botprobe.store.rollup import count_case, needs_rebuild, rebuild
 from botprobe.store.schema import SCHEMA_VERSION, cases, metadata
@@ -90,6 +91,17 @@ class SqliteStore(AbstractAsyncContextManager["SqliteStore"]):
         )
         rows = await self._read(lambda connection: connection.scalars(query).all())
         return [case_from_document(json.loads(document)) for document in rows]
+
+    async def rewrite_verdicts(self, change: Callable[[Case], Case]) -> None:
+        """Give every case the verdict that ``change`` gives it, in one transaction."""
+
+        def run(connection: Connection) -> None:
+            after: int | None = 0
+            while after is not None:
+                after = rewrite_page(connection, after, change)
+            rebuild(connection)
+
+        await self._write(run)
 
     async def probed_since(self, start: datetime) -> Sequence[tuple[IpAddress, datetime]]:
         """Return who was probed when, from ``start`` until now, oldest first."""
