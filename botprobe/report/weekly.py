@@ -3,6 +3,7 @@
 Every share keeps the number that it is a share of, so that no figure stands without it.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -290,16 +291,16 @@ def _turned(groups: Iterable[HostGroup], *, new: bool) -> Share:
 
 def _delay(lags: tuple[tuple[int, int], ...], asked: int) -> Delay:
     known = sum(hosts for _, hosts in lags)
-    below = Counter[str]()
+    bounds = [bound for bound, _ in LAG_BOUNDS]
+    counts = [0] * (len(bounds) + 1)
     for seconds, hosts in lags:
-        name = next((text for bound, text in LAG_BOUNDS if seconds < bound), None)
-        below[f"below {name}" if name else f"{LAG_BOUNDS[-1][1]} or more"] += hosts
+        counts[bisect_right(bounds, seconds)] += hosts
     names = [*(f"below {text}" for _, text in LAG_BOUNDS), f"{LAG_BOUNDS[-1][1]} or more"]
     return Delay(
         hosts=Share(known, asked),
         median=_quantile(lags, known, 0.5),
         ninth_decile=_quantile(lags, known, 0.9),
-        histogram=tuple((name, below[name]) for name in names),
+        histogram=tuple(zip(names, counts, strict=True)),
     )
 
 

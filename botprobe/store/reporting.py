@@ -53,7 +53,8 @@ Locate = Callable[[str], str | None]
 """From an address to its country, None if that is not known."""
 
 
-def _hosts_table(name: str) -> Table:
+def hosts_table(name: str) -> Table:
+    """Describe a temporary table with a row per host of a period."""
     return Table(
         name,
         MetaData(),
@@ -68,7 +69,7 @@ def _hosts_table(name: str) -> Table:
     )
 
 
-_now, _before = _hosts_table("report_now"), _hosts_table("report_before")
+_now, _before = hosts_table("report_now"), hosts_table("report_before")
 
 
 def tallies(
