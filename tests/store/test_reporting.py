@@ -12,8 +12,8 @@ from botprobe.model.mail import Trust
 from botprobe.model.verdict import Label
 from botprobe.model.weekly import Period, Tallies, Week
 from botprobe.store.reporting import (
-    hosts_table,
     hosts_statement,
+    hosts_table,
     tallies,
     trend_statement,
 )
