@@ -255,6 +255,7 @@ class TestSession:
         async def crumble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             for _piece in range(100_000):
                 writer.write(b"220-\n")
+                await writer.drain()
                 await asyncio.sleep(0)
 
         port = await serve(crumble)
