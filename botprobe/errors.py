@@ -17,6 +17,10 @@ class StoreError(BotprobeError):
     """The case store cannot be opened, read or written."""
 
 
+class DeliveryError(BotprobeError):
+    """A mail of ours could not be handed to any server."""
+
+
 class ProbeUnavailable(BotprobeError):  # noqa: N818  # says a state of ours, not a fault of the host
     """We cannot measure: a tool, a privilege or a way out is missing."""
 

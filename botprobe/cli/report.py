@@ -6,12 +6,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
+from botprobe.cli.exitcodes import ExitCode
+from botprobe.cli.investigation import complain
 from botprobe.cli.options import AsJson, ConfigFile, StorePath, settings_from
 from botprobe.cli.render import print_json, stdout_console
-from botprobe.config import Settings, addresses
+from botprobe.config import MailTable, Settings, addresses
 from botprobe.model.weekly import Period
+from botprobe.report.digest import MailServer, report_mail, send_mail
 from botprobe.report.document import report_csv, report_document
 from botprobe.report.files import write_whole
 from botprobe.report.html import report_page
@@ -34,6 +38,13 @@ HtmlFile = Annotated[
     typer.Option("--html", help="Write a page that needs nothing else.", metavar="FILE"),
 ]
 
+MailTo = Annotated[
+    list[str] | None, typer.Option("--mail", help="Send it to this address.", metavar="TO")
+]
+PrintMail = Annotated[
+    bool, typer.Option("--print", help="With --mail: print the mail instead of sending it.")
+]
+
 
 def report(
     week: Week = None,
@@ -43,6 +54,8 @@ def report(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     html: HtmlFile = None,
+    mail: MailTo = None,
+    print_mail: PrintMail = False,
     config: ConfigFile = None,
     store: StorePath = None,
 ) -> None:
@@ -53,12 +66,30 @@ def report(
     found = asyncio.run(_report(settings, *periods, made))
     if html is not None:
         write_whole(html, report_page(found))
+    if mail:
+        _mail(found, mail, settings.mail, only_print=print_mail)
     if as_json:
         print_json(report_document(found))
     elif as_csv:
         print(report_csv(found), end="")
-    elif html is None:
+    elif html is None and not mail:
         stdout_console().print(report_screen(found))
+
+
+def _mail(
+    found: WeeklyReport, recipients: list[str], table: MailTable, *, only_print: bool
+) -> None:
+    message = report_mail(found, table.sender, recipients)
+    if only_print:
+        print(message.as_string(), end="")
+        return
+    server = msgspec.structs.asdict(table)
+    del server["sender"]
+    refused = asyncio.run(send_mail(message, MailServer(**server)))
+    for line in refused:
+        complain(line)
+    if refused:
+        raise typer.Exit(ExitCode.PARTLY)
 
 
 async def _report(
