@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from botprobe.errors import ParseError, ProbeUnavailable, RefusedByScope
+from botprobe.errors import ConfigError, ParseError, ProbeUnavailable, RefusedByScope
 from botprobe.model.results import PortState, Reply
 from botprobe.model.target import Target
 from botprobe.probes.smtp import MAX_LINE, MAX_LINES, SmtpProbe, port_state, read_reply
@@ -71,6 +71,25 @@ class TestPortState:
         """A limit or a firewall of ours says nothing about the host."""
         with pytest.raises(ProbeUnavailable, match="cannot connect"):
             port_state(OSError(number, os.strerror(number)))
+
+
+class TestHeloName:
+    @pytest.mark.parametrize(
+        "name", ["mx.example.org", "localhost", "my_box", "[IPv6:2001:db8::1]"]
+    )
+    def test_names_and_address_literals(self, permission: FakePermission, name: str) -> None:
+        """What RFC 5321 allows is taken, and what machines are really called."""
+        assert SmtpProbe(permission=permission, helo_name=name).helo_name == name
+
+    @pytest.mark.parametrize(
+        "name", ["", "a b", "x\r\nMAIL FROM:<>", "b\u00fccher.example", "a" * 256]
+    )
+    def test_others_are_a_fault_of_the_configuration(
+        self, permission: FakePermission, name: str
+    ) -> None:
+        """A name that cannot be said is found before the first session, not in each."""
+        with pytest.raises(ConfigError, match="not a host name"):
+            SmtpProbe(permission=permission, helo_name=name)
 
 
 class TestReadReply:
