@@ -12,17 +12,27 @@ from botprobe.cli.options import (
     AsJsonLines,
     ConfigFile,
     Explain,
+    HtmlFile,
     Rejudge,
     StorePath,
     settings_from,
 )
-from botprobe.cli.render import print_cases
+from botprobe.cli.render import print_cases, print_json, stdout_console
+from botprobe.cli.timeline import timeline_table
 from botprobe.config import Settings
+from botprobe.contract.history import history_document, timeline
 from botprobe.errors import InputError
 from botprobe.model.mail import IpAddress
+from botprobe.model.target import Sighting
 from botprobe.model.verdict import Case
+from botprobe.model.work import HostHistory
 from botprobe.pipeline import rejudged
+from botprobe.report.files import write_whole
+from botprobe.report.pages import host_page
 from botprobe.wiring import judge_of, open_store
+
+# Of a host that mails us all day, the newest are shown and the others counted.
+MAX_SIGHTINGS = 200
 
 
 def host(
@@ -33,22 +43,34 @@ def host(
     explain: Explain = False,
     store: StorePath = None,
     rejudge: Rejudge = False,
+    html: HtmlFile = None,
 ) -> None:
-    """Show the cases of one address that the store keeps, newest first."""
+    """Show the history of one address, and its cases, newest first."""
     try:
         ip = ip_address(address.strip("[]"))
     except ValueError as error:
         raise typer.BadParameter(f"not an IP address: {address!r}") from error
     settings = settings_from(config, store=store)
-    cases = asyncio.run(_cases(settings, ip))
-    if not cases:
-        raise InputError(f"{ip} was never investigated")
+    history, sightings, cases = asyncio.run(_known(settings, ip))
+    if not (history or sightings or cases):
+        raise InputError(f"{ip} was never seen")
     if rejudge:
         judge = judge_of(settings)
         cases = [rejudged(case, judge) for case in cases]
-    print_cases(cases, as_json=as_json, jsonl=jsonl, explain=explain)
+    if html is not None:
+        write_whole(html, host_page(cases))
+    elif as_json:
+        print_json(history_document(history, sightings, cases))
+    else:
+        if not jsonl:
+            stdout_console().print(timeline_table(timeline(history, sightings, cases)))
+        print_cases(cases, as_json=as_json, jsonl=jsonl, explain=explain)
 
 
-async def _cases(settings: Settings, address: IpAddress) -> Sequence[Case]:
+async def _known(
+    settings: Settings, address: IpAddress
+) -> tuple[HostHistory | None, Sequence[Sighting], Sequence[Case]]:
     async with open_store(settings) as store:
-        return await store.cases(address)
+        history = await store.history(address)
+        sightings = await store.sightings(address, MAX_SIGHTINGS)
+        return history, sightings, await store.cases(address)

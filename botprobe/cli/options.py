@@ -23,6 +23,10 @@ Fresh = Annotated[
 Rejudge = Annotated[
     bool, typer.Option("--rejudge", help="Judge the stored facts by today's rules first.")
 ]
+ProxyCheck = Annotated[
+    bool,
+    typer.Option("--proxy-check", help="Also try whether it is an open proxy (proxy.listen)."),
+]
 StorePath = Annotated[
     Path | None, typer.Option("--store", help="SQLite file that keeps the cases.", metavar="FILE")
 ]
@@ -77,6 +81,9 @@ OwnHosts = Annotated[
         help="Name of a mail server of ours; .example.org is a domain.",
     ),
 ]
+HtmlFile = Annotated[
+    Path | None, typer.Option("--html", help="Write a page that stands alone.", metavar="FILE")
+]
 
 
 def settings_from(
@@ -87,6 +94,7 @@ def settings_from(
     helo_name: str | None = None,
     canary: list[str] | None = None,
     hops: str | None = None,
+    proxy_check: bool = False,
     trusted_network: list[str] | None = None,
     internal_network: list[str] | None = None,
     msa_network: list[str] | None = None,
@@ -104,6 +112,7 @@ def settings_from(
         "smtp": {"helo_name": helo_name},
         "canary": {"hosts": canary or None},
         "scope": {"hops": hops},
+        "proxy": {"check": proxy_check or None},
         "trust": {
             "trusted_networks": trusted_network or None,
             "internal_networks": internal_network or None,

@@ -11,7 +11,7 @@ import typer
 
 from botprobe.cli.exitcodes import ExitCode
 from botprobe.cli.investigation import complain
-from botprobe.cli.options import AsJson, ConfigFile, StorePath, settings_from
+from botprobe.cli.options import AsJson, ConfigFile, HtmlFile, StorePath, settings_from
 from botprobe.cli.render import print_json, stdout_console
 from botprobe.config import MailTable, Settings, addresses
 from botprobe.model.weekly import Period
@@ -33,11 +33,6 @@ Compare = Annotated[str | None, typer.Option(help="What to compare with.", metav
 Since = Annotated[str | None, typer.Option(help="First week, or a date in it.", metavar="WEEK")]
 Until = Annotated[str | None, typer.Option(help="Last week, or a date in it.", metavar="WEEK")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="One CSV table on standard output.")]
-HtmlFile = Annotated[
-    Path | None,
-    typer.Option("--html", help="Write a page that needs nothing else.", metavar="FILE"),
-]
-
 MailTo = Annotated[
     list[str] | None, typer.Option("--mail", help="Send it to this address.", metavar="TO")
 ]

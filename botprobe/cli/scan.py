@@ -18,6 +18,7 @@ from botprobe.cli.options import (
     Fresh,
     HeloName,
     HopsChoice,
+    HtmlFile,
     InternalNetworks,
     LogDirectory,
     OwnHosts,
@@ -32,6 +33,8 @@ from botprobe.contract.mail import mail_document
 from botprobe.model.mail import Mail
 from botprobe.model.verdict import Case
 from botprobe.pipeline import candidates
+from botprobe.report.files import write_whole
+from botprobe.report.pages import scan_page
 from botprobe.wiring import trust_settings
 
 
@@ -55,6 +58,7 @@ def scan(
     helo_name: HeloName = None,
     canary: Canaries = None,
     fail_on: FailOn = None,
+    html: HtmlFile = None,
 ) -> None:
     """Read mails, ask each host on their way what it is, and say which of them are bots."""
     settings = settings_from(
@@ -72,10 +76,12 @@ def scan(
     taken = read_mails(files, trust_settings(settings))
     chosen = candidates(taken.mails, settings.scope.hops, settings.scope.max_targets_per_mail)
     found = investigate(settings, chosen, mails=taken.mails, fresh=fresh)
+    if html is not None:
+        write_whole(html, scan_page(taken.mails, found.cases))
     if as_json or jsonl:
         documents = scan_documents(taken.mails, found.cases)
         _print_documents(documents, taken.skipped, lines=jsonl)
-    else:
+    elif html is None:
         print_scan(taken.mails, found.cases, explain=explain)
     code = exit_code(found, fail_on or ())
     raise typer.Exit(ExitCode.PARTLY if code is ExitCode.DONE and taken.skipped else code)

@@ -3,19 +3,22 @@
 from datetime import timedelta
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from botprobe import __version__
 from botprobe.contract.case import rfc3339
+from botprobe.model.text import visible
 from botprobe.report.charts import Colours, report_charts
 from botprobe.report.sections import headline, sections, whole
 from botprobe.report.weekly import Share, WeeklyReport
 
 
 def template_environment() -> Environment:
-    """Return the templates; whatever they are given is escaped."""
+    """Return the templates; whatever they are given is made visible and escaped."""
     return Environment(
         loader=PackageLoader("botprobe.report"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -39,6 +42,10 @@ def report_page(report: WeeklyReport) -> str:
             version=__version__,
         )
     )
+
+
+def _shown(value: object) -> object:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _tiles(report: WeeklyReport) -> list[tuple[str, str]]:
