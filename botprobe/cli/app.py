@@ -5,6 +5,7 @@ import sys
 import typer
 
 from botprobe import __version__
+from botprobe.cli.config import config
 from botprobe.cli.doctor import doctor
 from botprobe.cli.evaluate import evaluate
 from botprobe.cli.exitcodes import ExitCode
@@ -34,6 +35,7 @@ for command in (
     *(rejudge, evaluate, doctor),
 ):
     app.command()(command)
+app.add_typer(config)
 
 
 def _show_version(wanted: bool) -> None:
