@@ -68,12 +68,13 @@ class Clauses(NamedTuple):
 
 
 # Most fields are of this form; the tokens of the long way lead to the same result.
-_SIMPLE = r"\((?:[^()\\]++|\([^()\\]*+\))*+\)"
+_INSIDE = r"(?:[^()\\]++|\([^()\\]*+\))*+"
+_SIMPLE = rf"\({_INSIDE}\)"
 _NAME = rf"(?!(?i:from|by|via|with|id|for)(?![^ (])){_PLAIN}"
 _USUAL = re.compile(
-    rf"(?:from ((?:{_PLAIN}|\[[^ \[\]()\"]*+\])(?![^ ]))"
-    rf"(?: ({_SIMPLE})(?: ({_SIMPLE})(?: {_SIMPLE})*+)?)? )?+"
-    rf"by ({_NAME})(?: ?({_SIMPLE})(?: {_SIMPLE})*+)?"
+    rf"(?:from ((?:{_PLAIN}|\[[^ \[\]()\"\\]*+\])(?![^ ]))"
+    rf"(?: \(({_INSIDE})\)(?: \(({_INSIDE})\)(?: {_SIMPLE})*+)?)? )?+"
+    rf"by ({_NAME})(?: ?\(({_INSIDE})\)(?: {_SIMPLE})*+)?"
     rf"(?: with ({_NAME}(?: (?!tls ){_NAME})*+)((?: {_SIMPLE}| tls {_NAME})*+))?"
     rf"(?: id ({_NAME})(?: {_SIMPLE})*+)?"
     rf"( via (?:{_NAME} ?)++)?"
@@ -99,10 +100,10 @@ def split_clauses(value: str) -> Clauses:
     return Clauses(
         "",
         None if first is None else (first,),
-        comment and comment[1:-1],
-        second and second[1:-1],
+        comment,
+        second,
         by,
-        by_comment and by_comment[1:-1],
+        by_comment,
         protocol,
         behind or "",
         queue_id,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 MAX_HEADER_BYTES = 64 * 1024
 
-_END = re.compile(rb"\n\r?\n")
+_EMPTY_LINES = (b"\n\n", b"\n\r\n")
 _NEXT_FIELD = re.compile(r"\n(?![ \t])")
 NO_FIELD = "no header field found"
 
@@ -64,9 +64,9 @@ def _header_block(data: bytes) -> tuple[bytes, tuple[str, ...]]:
     start = data[:MAX_HEADER_BYTES].removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n")
     if b"\n" not in start:
         start = start.replace(b"\r", b"\n")
-    end = _END.search(start)
-    if end is not None:
-        return start[: end.start()], ()
+    ends = [end for mark in _EMPTY_LINES if (end := start.find(mark)) >= 0]
+    if ends:
+        return start[: min(ends)], ()
     if len(data) > MAX_HEADER_BYTES:
         return start, (
             f"the header is longer than {MAX_HEADER_BYTES // 1024} KiB: the rest is cut",

@@ -9,12 +9,12 @@ It fails closed: a line that cannot be read, names no address or was handed in o
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from botprobe.intake.evidence import examine, helo_evidence
 from botprobe.intake.literals import parse_literal
-from botprobe.intake.networks import NO_NETWORKS, NetworkList, is_private
+from botprobe.intake.networks import NO_NETWORKS, NetworkList, is_loopback, is_private
 from botprobe.model.mail import Boundary, BoundaryBasis, Hop, HopStatus, IpAddress, Trust
 
 
@@ -107,7 +107,7 @@ def _claimed(hop: Hop, above: Hop | None, *, below_fields: bool) -> Hop:
     if hop.trust is trust and not odd:
         return hop
     reasons = dict.fromkeys((*hop.reasons, *against, *odd))
-    return replace(hop, trust=trust, reasons=tuple(reasons))
+    return hop.judged(trust, tuple(reasons))
 
 
 @dataclass(slots=True)
@@ -131,14 +131,14 @@ class _Walk:
             case _Ours() as ours:
                 if self.last is None or self.last[1].basis is not BoundaryBasis.AUTH:
                     self.last = (hop.index, ours)
-                self.from_here = hop.ip is not None and hop.ip.is_loopback
-                return replace(hop, trust=Trust.OWN, reasons=(*hop.reasons, ours.reason)), None
+                self.from_here = hop.ip is not None and is_loopback(hop.ip)
+                return hop.judged(Trust.OWN, (*hop.reasons, ours.reason)), None
             case _Outside():
                 reasons = (*hop.reasons, *helo_evidence(hop))
-                return replace(hop, trust=Trust.BOUNDARY, reasons=reasons), self._found(hop)
+                return hop.judged(Trust.BOUNDARY, reasons), self._found(hop)
             case _Unknown(note):
                 note = f"line {position + 1} {note}"
-                return replace(hop, trust=None, reasons=(*hop.reasons, note)), _unknown(note)
+                return hop.judged(None, (*hop.reasons, note)), _unknown(note)
             case _Through():
                 self.provider = self.provider or _is_fetched(hop)
                 return hop, None
@@ -192,10 +192,10 @@ class _Walk:
         settings = self.settings
         trusted = settings.trusted_networks or settings.internal_networks
         internal = settings.internal_networks or settings.trusted_networks
-        self.internal = self.internal and (ip.is_loopback or ip in internal)
+        self.internal = self.internal and (is_loopback(ip) or ip in internal)
         if self.internal:
             return _Ours(BoundaryBasis.CONFIG, f"{ip} is internal")
-        if ip.is_loopback or ip in trusted:
+        if is_loopback(ip) or ip in trusted:
             return _Ours(BoundaryBasis.CONFIG, f"{ip} is trusted")
         return None
 

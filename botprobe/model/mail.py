@@ -79,6 +79,28 @@ class Hop:
     reasons: tuple[str, ...] = ()
     """Why it is trusted that far, and what speaks for or against its being forged."""
 
+    def judged(self, trust: Trust | None, reasons: tuple[str, ...]) -> "Hop":
+        """The same hop with another trust; ``dataclasses.replace`` takes twice as long."""
+        return Hop(
+            index=self.index,
+            status=self.status,
+            raw=self.raw,
+            ip=self.ip,
+            rdns=self.rdns,
+            rdns_verified=self.rdns_verified,
+            helo=self.helo,
+            by=self.by,
+            ident=self.ident,
+            auth=self.auth,
+            protocol=self.protocol,
+            id=self.id,
+            envelope_from=self.envelope_from,
+            recipient=self.recipient,
+            at=self.at,
+            trust=trust,
+            reasons=reasons,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boundary:
