@@ -196,6 +196,7 @@ def _reply(reply: Reply) -> str:
 
 
 def _name(name: PtrName) -> str:
-    confirmed = "forward-confirmed" if name.confirmed else "not confirmed"
+    told = {True: "forward-confirmed", False: "not confirmed", None: "could not be confirmed"}
+    confirmed = told[name.confirmed]
     mx = ", an MX points here" if name.mx_points_here else ""
     return f"{visible(name.name)} ({confirmed}{mx})"

@@ -14,7 +14,7 @@ from botprobe.contract.wording import (
 )
 from botprobe.model.facts import Facts
 from botprobe.model.outcome import Measured
-from botprobe.model.results import PortState, Reply, SmtpResult
+from botprobe.model.results import DnsResult, PortState, PtrName, Reply, SmtpResult
 from botprobe.model.text import visible
 from tests.cases import NOON, bot_facts, facts_of_any_kind
 
@@ -51,6 +51,21 @@ class TestLines:
 
         assert line.endswith("…")
         assert len(line) < 250
+
+    def test_a_failed_look_up_is_not_a_denial(self) -> None:
+        """A name that nobody could look up is told apart from one that points elsewhere."""
+        lines = [
+            dns_line(
+                Measured(DnsResult(names=(PtrName(name="a.example", confirmed=is_so),)), NOON, 1)
+            )
+            for is_so in (True, False, None)
+        ]
+
+        assert lines == [
+            "a.example (forward-confirmed)",
+            "a.example (not confirmed)",
+            "a.example (could not be confirmed)",
+        ]
 
 
 class TestSpan:
