@@ -23,7 +23,7 @@ from botprobe.observers.maillog.changes import change_points
 from botprobe.observers.maillog.figures import Figures
 
 # Chosen on simulated months of one seed, measured on those of another
-# (scripts/bench-maillog-detection): no false alarm in sixteen years.
+# (scripts/bench-maillog-detection): one false alarm in eight years.
 ALPHA_FALLS = -4.0
 QUERIES_RISE = 1.0
 # Without a witness alpha has to fall further.

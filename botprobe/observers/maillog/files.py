@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -125,7 +126,7 @@ def _opener(path: Path) -> Callable[[Path], object]:
         import zstandard  # noqa: PLC0415  # optional
     except ImportError as error:
         raise InputError(f"{path}: .zst needs the package zstandard (botprobe[maillog])") from error
-    return cast("Callable[[Path], object]", lambda packed: zstandard.open(packed, "rb"))
+    return lambda packed: BufferedReader(cast("RawIOBase", zstandard.open(packed, "rb")))
 
 
 def _modified(path: Path) -> float:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,7 +24,7 @@ class LogFollower:
         self._sleep = sleep
         self._rest = b""
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Generator[bytes, None, None]:
         """Yield what there is and then what comes, ``b""`` whenever nothing came; never ends.
 
         Raises:
@@ -33,21 +33,24 @@ class LogFollower:
         file = self._open()
         if file is None:
             raise InputError(f"cannot read {self._path}")
-        while True:
-            # Asked before the read: the last lines of a file that was rotated away count too.
-            replaced = self._was_replaced(file)
-            chunk = file.read(CHUNK_BYTES)
-            if chunk:
-                yield from self._whole_lines(chunk)
-            elif replaced:
-                file.close()
-                file = self._reopen()
-            elif os.fstat(file.fileno()).st_size < file.tell():
-                file.seek(0)
-                self._rest = b""
-            else:
-                yield b""
-                self._sleep(POLL_SECONDS)
+        try:
+            while True:
+                # Asked before the read: the last lines of a file that was rotated away count too.
+                replaced = self._was_replaced(file)
+                chunk = file.read(CHUNK_BYTES)
+                if chunk:
+                    yield from self._whole_lines(chunk)
+                elif replaced:
+                    file.close()
+                    file = self._reopen()
+                elif os.fstat(file.fileno()).st_size < file.tell():
+                    file.seek(0)
+                    self._rest = b""
+                else:
+                    yield b""
+                    self._sleep(POLL_SECONDS)
+        finally:
+            file.close()
 
     def _whole_lines(self, chunk: bytes) -> Iterator[bytes]:
         chunk = self._rest + chunk

@@ -1,0 +1,175 @@
+"""Files as they are found: rotated, compressed, growing; read by one process or by several."""
+
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from botprobe.errors import ConfigError, InputError
+from botprobe.observers.maillog.calendar import HolidayCalendar, read_holidays
+from botprobe.observers.maillog.files import CHUNK_BYTES, chunks, pieces
+from botprobe.observers.maillog.follow import LogFollower
+from botprobe.observers.maillog.reader import ReadOptions, read_logs
+from botprobe.observers.maillog.tally import LogTally
+from tests.observers.maillog.published import FIRST
+from tests.observers.maillog.synthetic import Day, Visit, postfix_lines
+
+DAY = Day(FIRST, (Visit(client="192.0.2.1", accepted=4_000, refused=4_000, idle=4_000),))
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Return a log of more than two mebibytes."""
+    path = tmp_path / "mail.log"
+    path.write_text("".join(postfix_lines([DAY])), encoding="ascii")
+    assert path.stat().st_size > 2 * CHUNK_BYTES
+    return path
+
+
+def _read(path: Path, jobs: int = 1) -> LogTally:
+    tally = LogTally()
+    read_logs([path], ReadOptions(first_year=2003, jobs=jobs), tally)
+    return tally
+
+
+class TestReading:
+    @pytest.mark.parametrize(
+        ("suffix", "pack"),
+        [
+            (".gz", gzip.compress),
+            (".bz2", bz2.compress),
+            (".xz", lzma.compress),
+            (".zst", zstandard.compress),
+        ],
+    )
+    def test_reads_packed_files(
+        self, log: Path, suffix: str, pack: Callable[[bytes], bytes]
+    ) -> None:
+        """A packed log says what the plain one says."""
+        packed = log.with_name(f"mail.log.1{suffix}")
+        packed.write_bytes(pack(log.read_bytes()))
+
+        assert _read(packed).hours == _read(log).hours
+
+    def test_workers_count_what_one_process_counts(self, log: Path) -> None:
+        """The parts of a file can be counted by several processes."""
+        alone, together = _read(log), _read(log, jobs=2)
+
+        assert together.hours == alone.hours
+        assert sum(hour.connects for hour in alone.hours.values()) == DAY.connects
+
+    def test_pieces_are_whole_lines_and_cover_the_file(self, log: Path) -> None:
+        """No line is cut, lost or read twice."""
+        parts = [piece.read() for piece in pieces(log)]
+
+        assert b"".join(parts) == log.read_bytes()
+        assert all(part.endswith(b"\n") for part in parts)
+
+    def test_an_endless_line_is_cut(self, tmp_path: Path) -> None:
+        """A file without line feeds is read in bounded chunks."""
+        path = tmp_path / "mail.log"
+        path.write_bytes(b"x" * (5 * CHUNK_BYTES))
+
+        assert max(len(chunk) for chunk in chunks(path)) <= 2 * CHUNK_BYTES
+
+    @pytest.mark.parametrize("name", ["missing.log", "broken.gz", "broken.xz"])
+    def test_what_cannot_be_read_is_an_input_error(self, tmp_path: Path, name: str) -> None:
+        """A missing or damaged file is told in one line."""
+        path = tmp_path / name
+        if name.startswith("broken"):
+            path.write_bytes(b"\x1f\x8b\x08 damaged")
+
+        with pytest.raises(InputError, match=name):
+            _read(path)
+
+
+class TestLogFollower:
+    def _following(self, path: Path, *steps: Callable[[], None]) -> list[bytes]:
+        """Follow a file; whenever nothing comes, the next step happens; after the last, end."""
+        waiting = list(steps)
+        got = []
+        with closing(LogFollower(path, sleep=lambda _: None).chunks()) as coming:
+            for chunk in coming:
+                if chunk:
+                    got.append(chunk)
+                elif waiting:
+                    waiting.pop(0)()
+                else:
+                    break
+        return got
+
+    def test_yields_what_is_appended(self, tmp_path: Path) -> None:
+        """Only whole lines come, however they were written."""
+        path = tmp_path / "mail.log"
+        path.write_bytes(b"one\ntw")
+
+        def append() -> None:
+            with path.open("ab") as file:
+                file.write(b"o\nthree\n")
+
+        assert self._following(path, append) == [b"one\n", b"two\nthree\n"]
+
+    def test_follows_a_rotation(self, tmp_path: Path) -> None:
+        """After a rename the rest of the old file comes, then the new one."""
+        path = tmp_path / "mail.log"
+        path.write_bytes(b"one\n")
+
+        def rotate() -> None:
+            path.rename(tmp_path / "mail.log.1")
+            with (tmp_path / "mail.log.1").open("ab") as old:
+                old.write(b"two\n")
+            path.write_bytes(b"three\n")
+
+        assert self._following(path, rotate) == [b"one\n", b"two\n", b"three\n"]
+
+    def test_follows_a_truncation(self, tmp_path: Path) -> None:
+        """A file that was copied and emptied is read from its start."""
+        path = tmp_path / "mail.log"
+        path.write_bytes(b"one long line\n")
+
+        def truncate() -> None:
+            path.write_bytes(b"two\n")
+
+        assert self._following(path, truncate) == [b"one long line\n", b"two\n"]
+
+    def test_a_missing_file_is_an_input_error(self, tmp_path: Path) -> None:
+        """What is not there at the start cannot be followed."""
+        with pytest.raises(InputError, match="nowhere"):
+            next(LogFollower(tmp_path / "nowhere").chunks())
+
+
+class TestHolidayCalendar:
+    def test_knows_weekends_and_listed_days(self, tmp_path: Path) -> None:
+        """A file of dates adds to Saturdays and Sundays."""
+        path = tmp_path / "holidays"
+        path.write_text("# closed\n2026-11-24  # founder's day\n", encoding="utf-8")
+
+        calendar = HolidayCalendar(read_holidays(path))
+
+        days = [FIRST.replace(year=2026, month=11, day=number) for number in (21, 22, 23, 24)]
+        assert [calendar.is_holiday(day) for day in days] == [True, True, False, True]
+
+    def test_knows_a_country(self) -> None:
+        """3 November is a holiday in Japan and a Monday in 2025."""
+        day = FIRST.replace(year=2025, month=11, day=3)
+
+        assert HolidayCalendar(country="jp").is_holiday(day)
+        assert not HolidayCalendar().is_holiday(day)
+
+    def test_refuses_what_is_no_date(self, tmp_path: Path) -> None:
+        """A typing error is named with its line."""
+        path = tmp_path / "holidays"
+        path.write_text("2026-11-31\n", encoding="utf-8")
+
+        with pytest.raises(InputError, match="line 1"):
+            read_holidays(path)
+
+    def test_refuses_an_unknown_country(self) -> None:
+        """A country without a calendar is a wrong setting."""
+        with pytest.raises(ConfigError, match="xx"):
+            HolidayCalendar(country="xx").is_holiday(FIRST)

@@ -1,0 +1,299 @@
+"""From figures to conclusions: fits, level shifts, baselines, drivers, what a filter would do."""
+
+import random
+from dataclasses import replace
+from datetime import date, timedelta
+from itertools import pairwise
+from statistics import mean
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from botprobe.observers.maillog.alarms import AlarmKind, find_alarms, judge_day
+from botprobe.observers.maillog.analysis import Analysis, Choices, analyse
+from botprobe.observers.maillog.changes import change_points
+from botprobe.observers.maillog.clients import MAX_CLIENT_BYTES, ClientNames
+from botprobe.observers.maillog.drivers import Cause
+from botprobe.observers.maillog.effect import Action, access_map, before_and_after
+from botprobe.observers.maillog.figures import Figures
+from botprobe.observers.maillog.fit import fit_line
+from botprobe.observers.maillog.model import fit_model
+from botprobe.observers.maillog.tally import LogTally
+from botprobe.observers.maillog.wording import verdict
+from tests.observers.maillog.conftest import CountLines
+from tests.observers.maillog.synthetic import UNKNOWN, Day, Visit, postfix_lines
+
+MONDAY = date(2026, 9, 7)
+REGULAR = tuple(f"203.0.113.{number}" for number in range(1, 31))
+
+
+def _figures(day: date, connects: int, alpha: float, queries: int | None = None) -> Figures:
+    return Figures(
+        day=day,
+        holiday=day.weekday() >= 5,
+        connects=connects,
+        mails=round(connects * alpha),
+        statuses={},
+        rejects={},
+        postscreen={},
+        queries=queries,
+    )
+
+
+def _month(*, queries: bool = True) -> list[Figures]:
+    chance = random.Random(7)
+    days = []
+    for offset in range(42):
+        connects = chance.randrange(950, 1050)
+        alpha = chance.uniform(0.68, 0.72)
+        asked = connects * 9 if queries else None
+        days.append(_figures(MONDAY + timedelta(days=offset), connects, alpha, asked))
+    return days
+
+
+class TestFitLine:
+    def test_recovers_a_line(self) -> None:
+        """A line without noise is found exactly."""
+        xs = [float(x) for x in range(20)]
+
+        line = fit_line(xs, [8.8 * x + 3 for x in xs])
+
+        assert line is not None
+        assert line.slope == pytest.approx(8.8)
+        assert line.intercept == pytest.approx(3)
+        assert line.low == pytest.approx(line.high)
+
+    def test_outliers_do_not_bend_it(self) -> None:
+        """A fifth of wild days leaves the slope where it was."""
+        xs = [float(x) for x in range(50)]
+        ys = [2 * x + (1_000 if x % 5 == 0 else 0) for x in xs]
+
+        line = fit_line(xs, ys)
+
+        assert line is not None
+        assert line.slope == pytest.approx(2, abs=0.1)
+
+    def test_the_interval_holds_the_truth_as_often_as_it_says(self) -> None:
+        """Of 200 noisy lines about 95 % have the true slope in their interval."""
+        chance = random.Random(3)
+        xs = [float(x) for x in range(30)]
+        held = 0
+        for _ in range(200):
+            line = fit_line(xs, [0.95 * x + chance.gauss(0, 3) for x in xs])
+            assert line is not None
+            held += line.low <= 0.95 <= line.high
+
+        assert 180 <= held <= 199
+
+    @pytest.mark.parametrize("count", [0, 1, 4])
+    def test_too_few_points_have_no_line(self, count: int) -> None:
+        """Under five points there is nothing to fit."""
+        xs = [float(x) for x in range(count)]
+
+        assert fit_line(xs, xs) is None
+
+    def test_points_above_each_other_have_no_line(self) -> None:
+        """Without any spread of x there is no slope."""
+        assert fit_line([1.0] * 9, [float(y) for y in range(9)]) is None
+
+
+class TestModel:
+    def test_takes_kn_from_the_slope(self) -> None:
+        """With m = 2 + kn (1 - q) the queries per transmitted mail follow from the slope."""
+        days = [
+            replace(_figures(MONDAY + timedelta(days=n), 100 + n, 0.7), received=50, transmitted=50)
+            for n in range(20)
+        ]
+        asked = [replace(day, queries=8 * day.connects + 5, logins=5) for day in days]
+
+        model = fit_model(asked)
+
+        assert model.q == pytest.approx(0.5)
+        assert model.kn == pytest.approx(12)
+
+    def test_without_queries_there_is_no_dns_model(self) -> None:
+        """What was not measured is not fitted."""
+        assert fit_model(_month(queries=False)).dns is None
+
+
+class TestChangePoints:
+    def test_finds_a_shift(self) -> None:
+        """A level that doubles is found on its day, give or take one."""
+        chance = random.Random(5)
+        values = [chance.gauss(0 if day < 30 else 0.7, 0.1) for day in range(60)]
+
+        (found,) = change_points(values)
+
+        assert abs(found - 30) <= 1
+
+    def test_one_wild_day_is_no_shift(self) -> None:
+        """An event is not a level."""
+        chance = random.Random(5)
+        values = [chance.gauss(0, 0.1) + (3 if day == 30 else 0) for day in range(60)]
+
+        assert change_points(values) == []
+
+    @given(st.lists(st.floats(-5, 5), max_size=60))
+    def test_parts_are_never_short(self, values: list[float]) -> None:
+        """Each level lasts a week or more, whatever the values are."""
+        borders = [0, *change_points(values), len(values)]
+
+        assert borders == sorted(borders)
+        if len(borders) > 2:
+            assert min(b - a for a, b in pairwise(borders)) >= 7
+
+
+class TestJudgeDay:
+    def test_alpha_falls_while_queries_rise(self) -> None:
+        """The rule of the work."""
+        days = _month()
+        abnormal = _figures(days[-1].day, 2_000, 0.35, 18_000)
+
+        alarm = judge_day(abnormal, [*days[:-1], abnormal])
+
+        assert alarm is not None
+        assert alarm.kind is AlarmKind.ALPHA_FALLS_QUERIES_RISE
+
+    def test_an_outage_of_the_dns_is_told_apart(self) -> None:
+        """Where alpha falls and the queries do not rise, the alarm points to the server."""
+        days = _month()
+        abnormal = _figures(days[-1].day, 1_000, 0.2, 3_000)
+
+        alarm = judge_day(abnormal, [*days[:-1], abnormal])
+
+        assert alarm is not None
+        assert alarm.kind is AlarmKind.ALPHA_FALLS
+        assert "did not rise" in alarm.because
+
+    def test_without_queries_it_says_so(self) -> None:
+        """An alarm on alpha alone names what was not measured."""
+        days = _month(queries=False)
+        abnormal = _figures(days[-1].day, 2_000, 0.3)
+
+        alarm = judge_day(abnormal, [*days[:-1], abnormal])
+
+        assert alarm is not None
+        assert "not measured" in alarm.because
+
+    def test_usual_days_raise_nothing(self) -> None:
+        """A month of usual days has no alarm."""
+        assert find_alarms(_month()) == []
+
+    def test_a_short_log_raises_nothing(self) -> None:
+        """Without a baseline no day can be abnormal."""
+        days = [_figures(MONDAY, 1_000, 0.7), _figures(MONDAY + timedelta(days=1), 1_000, 0.01)]
+
+        assert find_alarms(days) == []
+
+
+def _analysis(count_lines: CountLines, *last: Visit, exclude: bool = False) -> Analysis:
+    """Analyse four usual weeks and a last day with some more visits."""
+    chance = random.Random(9)
+
+    def usual() -> tuple[Visit, ...]:
+        accepted = {client: chance.randrange(6, 9) for client in REGULAR}
+        return tuple(Visit(client=c, accepted=n, idle=3) for c, n in accepted.items())
+
+    days = [Day(MONDAY + timedelta(days=n), usual()) for n in range(29) if n % 7 < 5]
+    days[-1] = Day(days[-1].day, days[-1].visits + last)
+    tally: LogTally = count_lines(postfix_lines(days), date(2026, 11, 1))
+    return analyse(tally, None, Choices(without_monitors=exclude))
+
+
+class TestDrivers:
+    def test_one_client_that_repeats_refused_mails(self, count_lines: CountLines) -> None:
+        """It is named, and its cause is an error."""
+        found = _analysis(count_lines, Visit(client="198.51.100.7", refused=900))
+
+        assert found.drivers == ("198.51.100.7",)
+        assert found.incidents[0].attribution is not None
+        assert found.incidents[0].attribution.cause is Cause.SIMPLE_ERROR
+        assert "198.51.100.7" in verdict(found)
+
+    def test_one_client_that_only_connects(self, count_lines: CountLines) -> None:
+        """It is named, and its cause is a DoS."""
+        found = _analysis(count_lines, Visit(client="198.51.100.7", idle=900))
+
+        assert found.drivers == ("198.51.100.7",)
+        assert found.incidents[0].attribution is not None
+        assert found.incidents[0].attribution.cause is Cause.SMTP_DOS
+
+    def test_many_new_clients(self, count_lines: CountLines) -> None:
+        """A burst from everywhere has no driver to blame."""
+        crowd = [Visit(client=f"198.51.100.{number}", idle=4) for number in range(1, 250)]
+
+        found = _analysis(count_lines, *crowd)
+
+        assert found.incidents[0].attribution is not None
+        assert found.incidents[0].attribution.cause is Cause.DISTRIBUTED_BURST
+
+    def test_many_known_clients_and_unknown_users(self, count_lines: CountLines) -> None:
+        """Known clients that write to users who are gone tell of removed accounts."""
+        crowd = [Visit(client=client, refused=30, reply=UNKNOWN) for client in REGULAR]
+
+        found = _analysis(count_lines, *crowd)
+
+        assert found.incidents[0].attribution is not None
+        assert found.incidents[0].attribution.cause is Cause.REMOVED_ACCOUNTS
+
+    def test_a_usual_day_has_none(self, count_lines: CountLines) -> None:
+        """Nobody drives a day that is as the others."""
+        found = _analysis(count_lines)
+
+        assert found.drivers == ()
+        assert "No day was abnormal" in verdict(found)
+
+    def test_loopback_does_not_count(self, count_lines: CountLines) -> None:
+        """What a content filter hands back would count each mail twice."""
+        usual = _analysis(count_lines)
+        filtered = _analysis(count_lines, Visit(client="127.0.0.1", accepted=500))
+
+        assert filtered.days[-1].connects == usual.days[-1].connects
+        assert filtered.days[-1].mails == usual.days[-1].mails
+
+
+class TestMonitors:
+    def test_are_recognised_and_left_out_on_request(self, count_lines: CountLines) -> None:
+        """Who connects every hour of every day and never says anything is a monitor."""
+        visits = [Visit(client="192.0.2.99", idle=48), Visit(client="192.0.2.1", accepted=50)]
+        days = [Day(MONDAY + timedelta(days=n), tuple(visits)) for n in range(6)]
+        tally = count_lines(postfix_lines(days), date(2026, 11, 1))
+
+        with_it = analyse(tally, None, Choices())
+        without_it = analyse(tally, None, Choices(without_monitors=True))
+
+        assert with_it.monitors == ("192.0.2.99",)
+        assert mean(day.connects for day in with_it.days) == 98
+        assert mean(day.connects for day in without_it.days) == 50
+
+
+class TestEffect:
+    def test_compares_before_and_after(self) -> None:
+        """The medians of both sides of the day of an action stand beside each other."""
+        days = [
+            _figures(MONDAY + timedelta(days=n), 1_000, 0.3 if n < 7 else 0.7) for n in range(14)
+        ]
+
+        change = before_and_after(days, MONDAY + timedelta(days=7))
+
+        assert (change.days_before, change.days_after) == (7, 7)
+        assert change.alpha == (0.3, 0.7)
+        assert change.queries == (None, None)
+
+    def test_writes_a_cidr_table(self) -> None:
+        """Each client has a line with the action that was chosen."""
+        table = access_map(["192.0.2.1", "2001:db8::1"], Action.HOLD, "too many")
+
+        assert table.splitlines()[1:] == ["192.0.2.1\tHOLD too many", "2001:db8::1\tHOLD too many"]
+
+
+class TestClientNames:
+    def test_a_flood_of_long_names_is_one_client(self) -> None:
+        """Names that are no addresses cannot fill the memory."""
+        names = ClientNames()
+
+        numbers = {names.id_of(b"x" * (MAX_CLIENT_BYTES + n)) for n in range(1, 100)}
+
+        assert numbers == {0}
+        assert len(names) == 0
