@@ -89,6 +89,29 @@ class DnsblTable(Table, frozen=True):
     (``exploited``, ``policy`` or ``spam-source``)."""
 
 
+class ProxyTable(Table, frozen=True):
+    """The check for open proxies."""
+
+    check: bool = False
+    """Whether hosts are asked to connect to our own listener."""
+    listen: str | None = None
+    """Address and port of the listener, such as ``192.0.2.1:8025``; the Internet must reach it."""
+
+
+class PassiveTable(Table, frozen=True):
+    """What was seen without asking."""
+
+    p0f: str | None = None
+    """Socket of a p0f 3 that watches the traffic of our mail server."""
+
+
+class NetworkTable(Table, frozen=True):
+    """Whose network an address belongs to."""
+
+    cymru: bool = False
+    """Ask Team Cymru's DNS zones about each host; they learn which ones interest us."""
+
+
 class NmapTable(Table, frozen=True):
     """OS detection."""
 
@@ -182,6 +205,9 @@ class Settings(Table, frozen=True):
     canary: CanaryTable = CanaryTable()
     dns: DnsTable = DnsTable()
     dnsbl: DnsblTable = DnsblTable()
+    proxy: ProxyTable = ProxyTable()
+    passive: PassiveTable = PassiveTable()
+    network: NetworkTable = NetworkTable()
     nmap: NmapTable = NmapTable()
     verdict: VerdictTable = VerdictTable()
     store: StoreTable = StoreTable()

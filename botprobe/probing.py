@@ -4,21 +4,28 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from ipaddress import ip_network
+from pathlib import Path
 
 from botprobe.config import Settings, addresses
-from botprobe.model.results import DnsblResult
+from botprobe.errors import ConfigError
+from botprobe.model.results import DnsblResult, ProxyResult
 from botprobe.model.target import Target
+from botprobe.observers.p0f import P0fObserver
 from botprobe.pipeline import Probes
 from botprobe.probes.base import Probe
 from botprobe.probes.canary import Canary, GuardedSmtpProbe
 from botprobe.probes.dns import DnsProbe
 from botprobe.probes.dnsbl import DnsblProbe
+from botprobe.probes.network import NetworkProbe
 from botprobe.probes.osdetect import OsEngine, OsProbe
 from botprobe.probes.ping import PingProbe
+from botprobe.probes.proxy import Listener, ProxyProbe
 from botprobe.probes.resolver import Nameservers
 from botprobe.probes.smtp import SmtpProbe
 from botprobe.probes.windows import WindowsFollowUp
 from botprobe.scope.addresses import Scope
+
+MAX_PORT = 65_535
 
 
 @asynccontextmanager
@@ -30,8 +37,12 @@ async def open_probes(settings: Settings, scope: Scope) -> AsyncIterator[Probes]
     """
     nameservers = nameservers_of(settings)
     smtp = GuardedSmtpProbe(probe=_smtp_probe(settings, scope), canary=canary_of(settings))
-    dnsbl = _dnsbl(settings, scope, nameservers)
+    dnsbl, p0f = _dnsbl(settings, scope, nameservers), settings.passive.p0f
     async with AsyncExitStack() as stack:
+        proxy: Probe[ProxyResult] | None = None
+        if settings.proxy.check:
+            listener = await stack.enter_async_context(_listener(settings))
+            proxy = ProxyProbe(permission=scope, listener=listener)
         # The engine last: its task group would wrap the errors of whatever starts inside of it.
         engine = OsEngine(permission=scope, program=settings.nmap.program)
         await stack.enter_async_context(engine)
@@ -42,6 +53,11 @@ async def open_probes(settings: Settings, scope: Scope) -> AsyncIterator[Probes]
             dns=DnsProbe(permission=scope, nameservers=nameservers),
             windows=WindowsFollowUp(permission=scope, program=settings.nmap.program),
             dnsbl=dnsbl,
+            proxy=proxy,
+            passive=P0fObserver(socket=Path(p0f)) if p0f else None,
+            network=NetworkProbe(permission=scope, nameservers=nameservers)
+            if settings.network.cymru
+            else None,
         )
 
 
@@ -88,3 +104,11 @@ def _smtp_probe(settings: Settings, scope: Scope) -> SmtpProbe:
 def _dnsbl(settings: Settings, scope: Scope, nameservers: Nameservers) -> Probe[DnsblResult] | None:
     zones = settings.dnsbl.zones
     return DnsblProbe(permission=scope, zones=zones, nameservers=nameservers) if zones else None
+
+
+def _listener(settings: Settings) -> Listener:
+    host, _, port = (settings.proxy.listen or "").rpartition(":")
+    if not host or not port.isdecimal() or int(port) > MAX_PORT:
+        raise ConfigError("proxy.listen: the check needs a listener of our own, ADDRESS:PORT")
+    (address,) = addresses((host,), "proxy.listen")
+    return Listener(address, int(port))

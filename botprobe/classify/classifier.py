@@ -116,12 +116,22 @@ def client_windows_without_mail_service(subject: Subject) -> bool | None:
 
 def choose_label(opinion: Opinion, weights: Weights) -> Label:
     """Name the host, the gravest label that its evidence carries first."""
-    subject, likely = opinion.subject, opinion.probability
+    if opinion.subject.open_doors:
+        # Proven, whatever else it is: its owner is to be told another thing.
+        return Label.OPEN_PROXY
+    return _suspicion(opinion, weights) or _function(opinion.subject)
+
+
+def _suspicion(opinion: Opinion, weights: Weights) -> Label | None:
+    shared = opinion.subject.is_shared
     if _is_bot(opinion, weights):
         # Whoever it is, it is one of several: the address can be suspected, not named.
-        return Label.SUSPECTED_BOT if subject.is_shared else Label.BOT
-    if likely >= weights.thresholds.suspected and not subject.is_shared:
-        return Label.SUSPECTED_BOT
+        return Label.SUSPECTED_BOT if shared else Label.BOT
+    likely = opinion.probability >= weights.thresholds.suspected
+    return Label.SUSPECTED_BOT if likely and not shared else None
+
+
+def _function(subject: Subject) -> Label:
     if subject.grade in _MAIL_SERVERS:
         return Label.MAIL_SERVER
     if subject.is_shared:

@@ -11,7 +11,7 @@ from botprobe.classify.system import differs_behind, read_system
 from botprobe.model.facts import Facts
 from botprobe.model.mail import Trust
 from botprobe.model.outcome import Measured
-from botprobe.model.results import DnsResult, OsResult, PortState, PtrName
+from botprobe.model.results import DnsResult, OpenDoor, OsResult, PortState, PtrName
 from botprobe.model.target import Sighting, Target
 
 # nmap asks 12 ports by default. A real server may have ten of those open, SSH beside VNC beside
@@ -76,6 +76,12 @@ class Subject:
                 return result.open_ports
             case _:
                 return ()
+
+    @property
+    def open_doors(self) -> tuple[OpenDoor, ...]:
+        """Where our own words came out again at our own listener."""
+        proxy = self.facts.proxy
+        return proxy.result.open if isinstance(proxy, Measured) else ()
 
     @property
     def may_change_hands(self) -> bool:

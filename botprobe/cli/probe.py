@@ -17,6 +17,7 @@ from botprobe.cli.options import (
     Fresh,
     HeloName,
     LogDirectory,
+    ProxyCheck,
     StorePath,
     settings_from,
 )
@@ -37,10 +38,16 @@ def probe(
     helo_name: HeloName = None,
     canary: Canaries = None,
     fail_on: FailOn = None,
+    proxy_check: ProxyCheck = False,
 ) -> None:
     """Ask hosts what they are and judge them, without a mail."""
     settings = settings_from(
-        config, store=store, log_dir=log_dir, helo_name=helo_name, canary=canary
+        config,
+        store=store,
+        log_dir=log_dir,
+        helo_name=helo_name,
+        canary=canary,
+        proxy_check=proxy_check,
     )
     found = investigate(settings, [_candidate(text) for text in addresses], fresh=fresh)
     print_cases(found.cases, as_json=as_json, jsonl=jsonl, explain=explain)

@@ -170,6 +170,8 @@ class ProxyProtocol(StrEnum):
 
     HTTP_CONNECT = "http-connect"
     """RFC 9110, section 9.3.6."""
+    HTTP_POST = "http-post"
+    """RFC 9112, section 3.2.2: a POST to somebody else's server."""
     SOCKS4 = "socks4"
     SOCKS5 = "socks5"
     """RFC 1928."""

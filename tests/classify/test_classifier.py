@@ -19,6 +19,7 @@ from botprobe.classify.weights import probability_of
 from botprobe.model.facts import Facts
 from botprobe.model.mail import Trust
 from botprobe.model.outcome import Measured, NotMeasured
+from botprobe.model.results import OpenDoor, ProxyProtocol, ProxyResult
 from botprobe.model.target import Target
 from botprobe.model.verdict import Family, Label, Verdict
 from tests.classify.builders import (
@@ -38,6 +39,7 @@ from tests.classify.builders import (
     TAKES_MAIL,
     XP,
     delivered,
+    measured,
     named,
     sealed,
     seen,
@@ -179,6 +181,15 @@ class TestLabel:
         facts = Facts(os=system(XP), smtp=CLOSED, dns=DYNAMIC)
 
         assert verdict_on(facts, delivered("PC", auth="bob")).label is not Label.BOT
+
+    def test_an_open_proxy_is_called_one(self) -> None:
+        """Whatever else speaks for a bot, the proof is of another thing."""
+        door = OpenDoor(port=1080, protocol=ProxyProtocol.SOCKS5, seen_from="198.18.10.1")
+        bot = Facts(ping=ALIVE, os=system(XP), smtp=CLOSED)
+        proxy = replace(bot, proxy=measured(ProxyResult(open=(door,))))
+
+        assert verdict_on(bot, delivered("localhost")).label is Label.BOT
+        assert verdict_on(proxy, delivered("localhost")).label is Label.OPEN_PROXY
 
     def test_not_probed_says_why(self) -> None:
         """A refusal is a verdict of its own and knows nothing."""

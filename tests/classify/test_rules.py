@@ -13,7 +13,11 @@ from botprobe.model.outcome import NotMeasured
 from botprobe.model.results import (
     DnsblAnswer,
     DnsblResult,
+    OpenDoor,
+    PassiveResult,
     PortState,
+    ProxyProtocol,
+    ProxyResult,
     WindowsAnswer,
     WindowsResult,
 )
@@ -293,6 +297,35 @@ class TestReputation:
 
         assert "listed-as-spam-source" in rules
         assert not rules & {"listed-as-exploited", "listed-by-policy"}
+
+
+class TestPassive:
+    @pytest.mark.parametrize(
+        ("seen_by_p0f", "rules"),
+        [
+            (PassiveResult(system="Windows", flavor="7 or 8"), {"passive-windows"}),
+            (PassiveResult(system="Linux", flavor="3.x"), {"passive-other"}),
+            (PassiveResult(system="Windows", fuzzy=True), set()),
+            (PassiveResult(), set()),
+        ],
+    )
+    def test_packets_of_the_delivery_have_their_rule(
+        self, seen_by_p0f: PassiveResult, rules: set[str]
+    ) -> None:
+        """What p0f named well counts, for hosts that delivered to us."""
+        facts = Facts(passive=measured(seen_by_p0f))
+
+        assert found(facts, delivered()) - {"delivered"} == rules
+        assert found(facts) == set()
+
+
+class TestProxy:
+    def test_a_word_that_came_through_is_proof(self) -> None:
+        """Only an open door is evidence; that none was found says nothing."""
+        door = OpenDoor(port=3128, protocol=ProxyProtocol.HTTP_CONNECT, seen_from="198.18.0.1")
+
+        assert found(Facts(proxy=measured(ProxyResult(open=(door,))))) == {"open-proxy"}
+        assert found(Facts(proxy=measured(ProxyResult()))) == set()
 
 
 class TestHidesAWindows:

@@ -1,6 +1,7 @@
 """Scripted hosts on loopback, and safety rules that say what a test wants."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -65,6 +66,15 @@ async def serve() -> AsyncIterator[Serve]:
             return port
 
         yield start
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port of loopback at which nobody listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
+    return port
 
 
 @pytest.fixture

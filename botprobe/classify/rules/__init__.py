@@ -6,6 +6,7 @@ host that answers on every port is not believed anything it says about itself.
 
 from botprobe.classify.rules.address import ADDRESS_RULES
 from botprobe.classify.rules.base import Rule
+from botprobe.classify.rules.proxy import PROXY_RULES
 from botprobe.classify.rules.receipt import RECEIPT_RULES
 from botprobe.classify.rules.reputation import REPUTATION_RULES
 from botprobe.classify.rules.service import SERVICE_RULES
@@ -17,4 +18,5 @@ RULES: tuple[Rule, ...] = (
     *ADDRESS_RULES,
     *RECEIPT_RULES,
     *REPUTATION_RULES,
+    *PROXY_RULES,
 )

@@ -5,7 +5,7 @@ from botprobe.classify.mailfunction import same_name
 from botprobe.classify.rules.base import Rule, quoted
 from botprobe.classify.subject import Subject
 from botprobe.model.outcome import Measured
-from botprobe.model.results import DnsResult
+from botprobe.model.results import DnsResult, PassiveResult
 from botprobe.model.target import Sighting
 from botprobe.model.verdict import Family
 
@@ -95,6 +95,30 @@ def helo_is_name(subject: Subject) -> str | None:
     return f"it said HELO with its own confirmed name: {quoted(min(helos))}"
 
 
+def passive_windows(subject: Subject) -> str | None:
+    """What the host's own SYN said at delivery, no router can answer for it later."""
+    seen = _passive_system(subject)
+    if seen is None or not seen.startswith("Windows"):
+        return None
+    return f"its own packets were those of {quoted(seen)} when it delivered (p0f)"
+
+
+def passive_other(subject: Subject) -> str | None:
+    """The same for a system that sends less spam."""
+    seen = _passive_system(subject)
+    if seen is None or seen.startswith("Windows"):
+        return None
+    return f"its own packets were those of {quoted(seen)} when it delivered (p0f)"
+
+
+def _passive_system(subject: Subject) -> str | None:
+    match subject.facts.passive:
+        case Measured(PassiveResult(system=str(system), fuzzy=False) as seen) if subject.deliveries:
+            return f"{system} {seen.flavor or ''}".strip()
+        case _:
+            return None
+
+
 def _confirmed(subject: Subject) -> set[str]:
     match subject.facts.dns:
         case Measured(DnsResult(names=names)):
@@ -137,4 +161,6 @@ RECEIPT_RULES: tuple[Rule, ...] = (
     Rule("helo-recipient", Family.RECEIPT, helo_recipient),
     Rule("helo-varies", Family.RECEIPT, helo_varies),
     Rule("helo-is-name", Family.RECEIPT, helo_is_name),
+    Rule("passive-windows", Family.RECEIPT, passive_windows),
+    Rule("passive-other", Family.RECEIPT, passive_other),
 )

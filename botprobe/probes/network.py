@@ -1,0 +1,69 @@
+"""Network probe: who announces the address, and in which country it is registered.
+
+Team Cymru's DNS zones (https://www.team-cymru.com/ip-asn-mapping) are asked through the configured
+resolver, only if the operator wants it: they learn which addresses interest us. The answer is no
+evidence; it tells whom to write to.
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+from dns.name import from_text
+from dns.rdatatype import RdataType
+from dns.reversename import from_address
+
+from botprobe.model.mail import IpAddress
+from botprobe.model.results import NetworkResult
+from botprobe.model.target import Target
+from botprobe.probes.base import Permission
+from botprobe.probes.resolver import SYSTEM_RESOLVER, Nameservers, ask
+
+ZONES = {4: "origin.asn.cymru.com.", 6: "origin6.asn.cymru.com."}
+
+# "3333 | 193.0.0.0/21 | NL | ripencc | 1993-09-01"; an address may have several origins.
+_ANSWER = re.compile(
+    r"([0-9]{1,10})(?: [0-9]{1,10})* \| ([0-9a-f.:]{2,45}/[0-9]{1,3}) \| ([A-Z]{2})?"
+)
+MAX_TEXT = 200
+MAX_ANSWERS = 8
+
+
+def read_origin(address: IpAddress, answers: list[str]) -> NetworkResult:
+    """Read the texts of the zone: the longest prefix counts, as it does for routers."""
+    found = []
+    for text in answers[:MAX_ANSWERS]:
+        match = _ANSWER.match(text[:MAX_TEXT])
+        if match is None:
+            continue
+        try:
+            network = ip_network(match[2])
+        except ValueError:
+            continue
+        if address in network:
+            result = NetworkResult(asn=int(match[1]), prefix=str(network), country=match[3])
+            found.append((network.prefixlen, result))
+    return max(found, key=lambda pair: pair[0])[1] if found else NetworkResult()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkProbe:
+    """Asks Team Cymru's zones about the target."""
+
+    permission: Permission
+    nameservers: Nameservers = SYSTEM_RESOLVER
+
+    async def run(self, target: Target) -> NetworkResult:
+        """Look the address up.
+
+        Raises:
+            ProbeUnavailable: there is no resolver, or it cannot tell.
+            RefusedByScope: nothing about the target may be asked.
+        """
+        address = target.address
+        self.permission.require(address)
+        zone = from_text(ZONES[address.version])
+        name = from_address(str(address), v4_origin=zone, v6_origin=zone)
+        records = await ask(self.nameservers.resolver(), name, RdataType.TXT)
+        texts = [b"".join(record.strings).decode("ascii", "replace") for record in records]
+        return read_origin(address, texts)
