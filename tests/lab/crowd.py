@@ -38,6 +38,8 @@ SERVER_BUILDS = {
 T = TypeVar("T")
 
 _OLD_CLIENTS = ("95", "98", "Me")
+# Services whose answer no server edition shares.
+TELLING = frozenset({"smb1-xp", "smb1-7", "rdp-6.0.6000", "rdp-10.0.19045", "rdp-10.0.22631"})
 _GATEWAYS = ("broadband router", "router", "WAP", "firewall")
 _THINGS = ("webcam", "media device", "storage-misc", "VoIP phone", "specialized")
 
@@ -51,7 +53,8 @@ class Member:
     """Its kind."""
     is_bot: bool
     detectable: bool
-    """A bot that can be seen from outside: on a client Windows of its own, with an open port."""
+    """A bot that can be seen from outside: on a client Windows of its own with an open port,
+    whose stack no server edition shares by nmap's own classes, or of which a service tells."""
     helo: str
     auth: str | None = None
     claimed: bool = False
@@ -71,6 +74,8 @@ class Catalogue:
 
     clients: Sequence[tuple[str, str]]
     """With the generation."""
+    shared: frozenset[str]
+    """Entries that name a client and a server, or an edition that is sold as both."""
     servers: Sequence[tuple[str, str]]
     linux: Sequence[str]
     unix: Sequence[str]
@@ -98,6 +103,11 @@ class Catalogue:
 
         return cls(
             clients=windows({*CLIENT_BUILDS, *_OLD_CLIENTS}),
+            shared=frozenset(
+                name
+                for name, lines in classes.items()
+                if not all(line.generation in {*CLIENT_BUILDS, *_OLD_CLIENTS} for line in lines)
+            ),
             servers=windows(SERVER_BUILDS),
             linux=named(lambda line: line.family == "Linux" and line.kind == "general purpose"),
             unix=named(
@@ -134,28 +144,31 @@ class Dealer:
     def bot_open(self) -> Member:
         """A client Windows at home, without a firewall."""
         host = self._client(self._home(), sorted({135, 139, 445} - {self._pick((0, 139))}))
-        return self._bot("bot-windows-open", host, detectable=True)
+        return self._bot("bot-windows-open", host, detectable=self._can_be_told(host))
 
     def bot_firewalled(self) -> Member:
         """A client Windows of which one port can be reached."""
         host = self._client(self._home(), [self._pick((445, 3389))])
-        return self._bot(
-            "bot-windows-firewalled", replace(host, default=PortState.FILTERED), detectable=True
-        )
+        host = replace(host, default=PortState.FILTERED)
+        return self._bot("bot-windows-firewalled", host, detectable=self._can_be_told(host))
 
     def bot_sealed(self) -> Member:
         """A client Windows that answers nobody."""
         host = replace(self._client(self._home(), []), default=PortState.FILTERED, ping=False)
         return self._bot("bot-windows-sealed", host)
 
+    def bot_gone(self) -> Member:
+        """A bot whose line is somebody else's by now, or nobody's."""
+        host = replace(self._home(), ping=False, default=PortState.FILTERED)
+        return self._bot("bot-gone", host)
+
     def bot_behind_nat(self) -> Member:
         """A client Windows for which a router answers; sometimes RDP is passed on."""
         host = self._home(persona=self._pick(self._catalogue.gateways))
         passed_on = {3389: "rdp-10.0.19045"} if self._luck(0.15) else {}
         ports = {80: "silent", **passed_on} if self._luck(0.6) else passed_on
-        return self._bot(
-            "bot-behind-nat", replace(host, open=frozenset(ports), services=ports), detectable=False
-        )
+        host = replace(host, open=frozenset(ports), services=ports)
+        return self._bot("bot-behind-nat", host)
 
     def bot_thing(self) -> Member:
         """A camera or recorder with a weak password."""
@@ -217,12 +230,14 @@ class Dealer:
         return self._good("windows-application", self._tells(host, SERVER_BUILDS[generation], 3389))
 
     def customer(self) -> Member:
-        """Somebody's computer that hands its mail to a provider, with a password or below it."""
+        """Somebody's computer that hands its mail to us with a password."""
         member = self._good("customer", self._client(self._home(clean=True), [135, 445]))
         helo = self._pick(("[192.168.1.20]", "LAPTOP-7", member.host.name))
-        if self._luck(0.5):
-            return replace(member, helo=helo, claimed=True)
         return replace(member, helo=helo, auth="customer")
+
+    def bystander(self) -> Member:
+        """The same, named by a forged line of somebody else's mail."""
+        return replace(self.customer(), truth="bystander", auth=None, claimed=True)
 
     def printer(self) -> Member:
         """A printer that sends its scans."""
@@ -230,10 +245,9 @@ class Dealer:
         return replace(self._good("printer", host), helo="printer")
 
     def dead(self) -> Member:
-        """An address where nobody is any more."""
-        host = replace(self._home(), persona=(), ping=False, default=PortState.FILTERED)
-        helo = self._bot_helo(host) if self._luck(0.5) else f"mail.{host.name}.example"
-        return replace(self._good("dead", host), helo=helo)
+        """A server that is down."""
+        host = self._server("", "mail", ())
+        return self._good("dead", replace(host, ping=False, default=PortState.FILTERED))
 
     def liar(self) -> Member:
         """Everything is open, and everything answers."""
@@ -301,6 +315,10 @@ class Dealer:
             return host
         return replace(host, services={**host.services, port: chosen})
 
+    def _can_be_told(self, host: Host) -> bool:
+        shared = bool(self._catalogue.shared & set(host.persona))
+        return not shared or bool(TELLING & set(host.services.values()))
+
     def _server(self, persona: str, name: str, ports: Iterable[int]) -> Host:
         host = self._host(name, persona)
         ptr = None if self._luck(0.06) else f"{name}.{host.name}.example"
@@ -345,7 +363,7 @@ KINDS: tuple[tuple[int, Callable[[Dealer], Member]], ...] = (
     *((260, Dealer.mail_linux), (120, Dealer.mail_exchange), (40, Dealer.mail_desktop)),
     *((60, Dealer.mail_slow), (40, Dealer.mail_refusing), (60, Dealer.mail_dynamic)),
     *((30, Dealer.mail_behind_nat), (80, Dealer.sender), (60, Dealer.windows_application)),
-    *((120, Dealer.customer), (40, Dealer.printer), (120, Dealer.dead)),
-    *((30, Dealer.liar), (20, Dealer.tarpit)),
+    *((60, Dealer.customer), (60, Dealer.bystander), (40, Dealer.printer), (60, Dealer.bot_gone)),
+    *((60, Dealer.dead), (30, Dealer.liar), (20, Dealer.tarpit)),
 )
 """Shares and kinds."""
