@@ -20,7 +20,7 @@ from botprobe.errors import BotprobeError, ProbeUnavailable
 from botprobe.probes.canary import EgressState
 from botprobe.probes.osdetect_nmap import nmap_version, os_database, require_raw_socket
 from botprobe.probes.ping import needs_raw_socket
-from botprobe.probing import canary_of, helo_name
+from botprobe.probing import canary_of, dnsbl_of, helo_name
 from botprobe.wiring import hostlog_of, open_store, scope_of
 
 # Room for some ten thousand cases and logs; a full disk loses logs.
@@ -57,6 +57,7 @@ async def examine(settings: Settings) -> list[Check]:
         _ping,
         _resolver,
         _own_name,
+        _block_lists,
         _egress,
         _scope,
         _store,
@@ -135,6 +136,14 @@ async def _own_name(settings: Settings) -> Check:
     except (DNSException, OSError) as error:
         return Check("own name", State.WARNING, f"{name} does not resolve: {error}", mend)
     return Check("own name", State.GOOD, f"{name} is {', '.join(answer.addresses())}")
+
+
+async def _block_lists(settings: Settings) -> Check:
+    zones = await dnsbl_of(settings, scope_of(settings)).problems()
+    broken = [f"{zone}: {problem}" for zone, problem in zones.items() if problem is not None]
+    if broken:
+        return Check("block lists", State.WARNING, "; ".join(broken), "take it from dnsbl.zones")
+    return Check("block lists", State.GOOD, ", ".join(zones) or "none are asked")
 
 
 async def _egress(settings: Settings) -> Check:

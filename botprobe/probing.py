@@ -8,7 +8,7 @@ from pathlib import Path
 
 from botprobe.config import Settings, addresses
 from botprobe.errors import ConfigError
-from botprobe.model.results import DnsblResult, ProxyResult
+from botprobe.model.results import ProxyResult
 from botprobe.model.target import Target
 from botprobe.observers.p0f import P0fObserver
 from botprobe.pipeline import Probes
@@ -37,7 +37,7 @@ async def open_probes(settings: Settings, scope: Scope) -> AsyncIterator[Probes]
     """
     nameservers = nameservers_of(settings)
     smtp = GuardedSmtpProbe(probe=_smtp_probe(settings, scope), canary=canary_of(settings))
-    dnsbl, p0f = _dnsbl(settings, scope, nameservers), settings.passive.p0f
+    dnsbl, p0f = dnsbl_of(settings, scope), settings.passive.p0f
     async with AsyncExitStack() as stack:
         proxy: Probe[ProxyResult] | None = None
         if settings.proxy.check:
@@ -52,7 +52,7 @@ async def open_probes(settings: Settings, scope: Scope) -> AsyncIterator[Probes]
             smtp=smtp,
             dns=DnsProbe(permission=scope, nameservers=nameservers),
             windows=WindowsFollowUp(permission=scope, program=settings.nmap.program),
-            dnsbl=dnsbl,
+            dnsbl=dnsbl if dnsbl.zones else None,
             proxy=proxy,
             passive=P0fObserver(socket=Path(p0f)) if p0f else None,
             network=NetworkProbe(permission=scope, nameservers=nameservers)
@@ -92,6 +92,13 @@ def nameservers_of(settings: Settings) -> Nameservers:
     )
 
 
+def dnsbl_of(settings: Settings, scope: Scope) -> DnsblProbe:
+    """Return the probe of the block lists that the operator names; none may be."""
+    return DnsblProbe(
+        permission=scope, zones=settings.dnsbl.zones, nameservers=nameservers_of(settings)
+    )
+
+
 def _smtp_probe(settings: Settings, scope: Scope) -> SmtpProbe:
     return SmtpProbe(
         permission=scope,
@@ -99,11 +106,6 @@ def _smtp_probe(settings: Settings, scope: Scope) -> SmtpProbe:
         connect_timeout=settings.smtp.connect_timeout,
         session_timeout=settings.smtp.session_timeout,
     )
-
-
-def _dnsbl(settings: Settings, scope: Scope, nameservers: Nameservers) -> Probe[DnsblResult] | None:
-    zones = settings.dnsbl.zones
-    return DnsblProbe(permission=scope, zones=zones, nameservers=nameservers) if zones else None
 
 
 def _listener(settings: Settings) -> Listener:

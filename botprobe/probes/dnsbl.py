@@ -8,7 +8,7 @@ What codes mean is said in the table of weights and by ``classify.listings``.
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
@@ -110,6 +110,15 @@ class DnsblProbe:
             problems = "; ".join(f"{answer.zone}: {answer.failed}" for answer in answers)
             raise ProbeUnavailable(f"no block list can be used: {problems}")
         return DnsblResult(answers=answers)
+
+    async def problems(self) -> Mapping[str, str | None]:
+        """Test each list for IPv4, and say what is wrong with it, None if nothing is.
+
+        Raises:
+            ProbeUnavailable: there is no resolver.
+        """
+        resolver = self.nameservers.resolver()
+        return {zone: await self._problem(resolver, zone, 4) for zone in self.zones}
 
     async def _ask(self, resolver: Resolver, zone: str, address: IpAddress) -> DnsblAnswer:
         problem = await self._problem(resolver, zone, address.version)

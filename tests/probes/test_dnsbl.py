@@ -161,6 +161,20 @@ class TestDnsblProbe:
         with pytest.raises(ProbeUnavailable, match="test point"):
             await probe.run(HOST)
 
+    async def test_says_which_lists_are_fit(
+        self, server: NameServer, permission: FakePermission
+    ) -> None:
+        """The doctor names a broken list before anybody relies on it."""
+        server.zone = TEST_LISTED
+        probe = DnsblProbe(
+            permission=permission, zones=(ZONE, OTHER), nameservers=server.nameservers
+        )
+
+        assert await probe.problems() == {
+            ZONE: None,
+            OTHER: "it does not list its test point 127.0.0.2",
+        }
+
     async def test_asks_nothing_about_a_refused_host(
         self, probe: DnsblProbe, server: NameServer
     ) -> None:
