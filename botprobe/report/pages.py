@@ -89,7 +89,7 @@ def bars(verdict: Verdict) -> list[Bar]:
     for weight, _ in steps:
         ends.append(ends[-1] + weight)
     low, high = min(ends), max(ends)
-    scale = 100 / ((high - low) or 1)
+    scale = 100 / max(high - low, _SURE)
     return [
         Bar(
             text=text,

@@ -4,19 +4,32 @@ August: 69 systems told (Windows Server 10, Windows 95~XP 2, Linux 22, other 35)
 October: 44 told (5, 0, 19, 20).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from ipaddress import ip_address
+
+from sqlalchemy import create_engine
 
 from botprobe.model.facts import Facts
 from botprobe.model.outcome import Measured
 from botprobe.model.results import OsClass, OsMatch, OsResult, PingResult
 from botprobe.model.target import Target
 from botprobe.model.verdict import Case, Evidence, Family, Label, Verdict
+from botprobe.model.weekly import Period
+from botprobe.report.weekly import WeeklyReport, weekly_report
+from botprobe.store.reporting import tallies
+from botprobe.store.rollup import count_case
+from botprobe.store.schema import metadata
+from tests.cases import NOON
 
 HOSTS = 372
 AUGUST = datetime(2009, 8, 12, 12, tzinfo=UTC)
 OCTOBER = datetime(2009, 10, 14, 12, tzinfo=UTC)
+OCTOBER_AND_AUGUST = (
+    Period.parse("2009-W41..2009-W44"),
+    Period.parse("2009-W31..2009-W35"),
+)
 TOLD = {
     AUGUST: {"server": 10, "client": 2, "linux": 22, "printer": 35},
     OCTOBER: {"server": 5, "client": 0, "linux": 19, "printer": 20},
@@ -29,6 +42,24 @@ _SYSTEMS = {
     "linux": ("Linux 2.6.9 - 2.6.30", "Linux", "Linux", "2.6.X", "general purpose"),
     "printer": ("HP LaserJet printer", "HP", "embedded", "", "printer"),
 }
+
+
+@cache
+def study_report() -> WeeklyReport:
+    """Return the report over the October of the study, compared with its August."""
+    return report_on(study_cases(), *OCTOBER_AND_AUGUST)
+
+
+def report_on(cases: Iterable[Case], period: Period, compared: Period) -> WeeklyReport:
+    """Put cases into a store and report on them."""
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        for case in cases:
+            count_case(connection, case)
+        found = tallies(connection, period, compared, trend_weeks=13)
+    engine.dispose()
+    return weekly_report(found, NOON)
 
 
 def study_cases() -> Iterator[Case]:

@@ -1,36 +1,19 @@
 """The numbers of a report."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import create_engine
 
 from botprobe.errors import InputError
-from botprobe.model.verdict import Case, Label
+from botprobe.model.verdict import Label
 from botprobe.model.weekly import HostGroup, Period, Standing, Tallies, Week
 from botprobe.report.periods import chosen_periods
 from botprobe.report.systems import Step
-from botprobe.report.weekly import MAX_LINES, Line, WeeklyReport, weekly_report
-from botprobe.store.reporting import tallies
-from botprobe.store.rollup import count_case
-from botprobe.store.schema import metadata
-from tests.report.study import AUGUST, OCTOBER, made_case, study_cases
+from botprobe.report.weekly import MAX_LINES, Line, weekly_report
+from tests.report.study import made_case, report_on, study_report
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 WEEK = Week.parse("2026-W47")
-
-
-def report_on(cases: Iterator[Case], period: Period, compared: Period) -> WeeklyReport:
-    """Put cases into a store and report on them."""
-    engine = create_engine("sqlite://")
-    with engine.begin() as connection:
-        metadata.create_all(connection)
-        for case in cases:
-            count_case(connection, case)
-        found = tallies(connection, period, compared, trend_weeks=13)
-    engine.dispose()
-    return weekly_report(found, NOON)
 
 
 def numbers(lines: tuple[Line, ...]) -> dict[str, tuple[int, int]]:
@@ -41,12 +24,7 @@ def numbers(lines: tuple[Line, ...]) -> dict[str, tuple[int, int]]:
 class TestStudy:
     def test_reproduces_the_figure_of_the_study(self) -> None:
         """Two looks at 372 hosts: 69 systems told in August and 44 in October (Endo 2009)."""
-        august, october = (
-            Period(Week.of(moment + timedelta(weeks=-1)), Week.of(moment + timedelta(weeks=1)))
-            for moment in (AUGUST, OCTOBER)
-        )
-
-        report = report_on(study_cases(), october, august)
+        report = study_report()
 
         assert numbers(report.systems) == {
             "Windows 95~XP": (2, 0),
