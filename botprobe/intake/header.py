@@ -55,7 +55,7 @@ def read_header(data: bytes, wanted: Collection[str]) -> Header:
     if not fields and not known:
         errors = (*errors, NO_FIELD)
     elif strangers:
-        errors = (*errors, f"{strangers} lines of the header are no fields")
+        errors = (*errors, f"lines of the header that are no fields: {strangers}")
     return Header(fields, errors)
 
 

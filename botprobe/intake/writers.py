@@ -7,7 +7,7 @@ the sender has no say in these slots. What each writer fills with what was read 
 import re
 from enum import StrEnum
 
-from botprobe.intake.clauses import Clauses, comments_in
+from botprobe.intake.clauses import Clauses
 
 
 class Writer(StrEnum):
@@ -43,6 +43,7 @@ _SIGNATURE = re.compile(
     r"|(?P<OPENSMTPD>OpenSMTPD)"
     r"|(?P<FETCHER>fetchmail|getmail)"
 )
+_SIGNATURE_BEHIND = re.compile(rf"\((?:{_SIGNATURE.pattern})")
 _EXIM_ID = re.compile(r"[0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4}$")
 _EXIM_PROTOCOL = frozenset(("smtp", "esmtp", "esmtps", "esmtpa", "esmtpsa", "asmtp", "smtps"))
 
@@ -65,10 +66,9 @@ def writer_of(clauses: Clauses) -> Writer:
         return _NAMED[match.lastgroup]
     if own is not None and (match := _SIGNATURE.match(own)) is not None:
         return _NAMED[match.lastgroup]
-    if clauses.protocol_comments:
-        for comment in comments_in(clauses.protocol_comments):
-            if (match := _SIGNATURE.match(comment)) is not None:
-                return _NAMED[match.lastgroup]
+    behind = clauses.protocol_comments
+    if behind and (match := _SIGNATURE_BEHIND.search(behind)) is not None:
+        return _NAMED[match.lastgroup]
     if own is not None or protocol is None:
         return Writer.HELO_ONLY
     if protocol in _EXIM_PROTOCOL and _EXIM_ID.match(clauses.id or "") is not None:

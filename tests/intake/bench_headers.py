@@ -157,9 +157,12 @@ def _eml_parser() -> Reader:
 def _stdlib() -> Reader:
     from email.parser import BytesHeaderParser  # noqa: PLC0415  # measured beside the others
 
+    parser = BytesHeaderParser()
+
     def read(path: Path) -> object:
         with path.open("rb") as stream:
-            return BytesHeaderParser().parsebytes(stream.read(MAX_HEADER_BYTES)).get_all("received")
+            block = stream.read(MAX_HEADER_BYTES).partition(b"\n\n")[0]
+        return parser.parsebytes(block).get_all("received")
 
     return read
 
@@ -219,34 +222,33 @@ def _in_own_process(name: str, file: Path) -> str:
 def print_hostile() -> None:
     """Print the time for hostile headers, which must grow no faster than their length."""
     print("hostile headers (CPU milliseconds for 64 KiB, 256 KiB and 1 MiB)")
-    for name, pattern in HOSTILE.items():
-        times = [_time_hostile(pattern, size) for size in (2**16, 2**18, 2**20)]
+    for name, (start, unit) in HOSTILE.items():
+        times = [_time_hostile(start, unit, size) for size in (2**16, 2**18, 2**20)]
         print(f"  {name}: " + ", ".join(f"{1000 * each:.1f}" for each in times))
 
 
 HOSTILE = {
-    "one endless field": b"Received: from " + b"a" * 64,
-    "nested parentheses": b"Received: from x " + b"(" * 64,
-    "comments": b"Received: from x " + b"(x) " * 16,
-    "unclosed quotes": b'Received: from x " ' + b'\\" ' * 16,
-    "spaces": b"Received: from x" + b" " * 64,
-    "semicolons": b"Received: from x by y" + b";" * 64,
-    "signs of addresses": b"Received: from x (" + b"1.2.3.4@[" * 8,
-    "tiny fields": b"Received: x\n" * 6,
-    "recipients": b"To: " + b"a@b.c, " * 10,
+    "one endless field": (b"Received: from ", b"a"),
+    "nested parentheses": (b"Received: from x ", b"("),
+    "comments": (b"Received: from x ", b"(x) "),
+    "unclosed quotes": (b'Received: from x "', b'\\"'),
+    "spaces": (b"Received: from x", b" "),
+    "semicolons": (b"Received: from x by y", b";"),
+    "signs of addresses": (b"Received: from x (", b"1.2.3.4@["),
+    "tiny fields": (b"", b"Received: x\n"),
+    "hops": (b"", b"Received: from a (b [192.0.2.1]) by c with SMTP; 5 Oct 2026 07:12:44 -0000\n"),
+    "recipients": (b"To: ", b"a@b.c, "),
 }
 
 
-def _time_hostile(pattern: bytes, size: int) -> float:
-    """The least of three, as other programs on the machine only ever add."""
-    prefix, _, unit = pattern.rpartition(b"\n") if pattern.endswith(b"\n") else (b"", b"", b"")
-    repeated = pattern if prefix or unit else pattern[len(pattern) // 2 :]
-    data = (pattern + repeated * (size // len(repeated)))[:size]
+def _time_hostile(start: bytes, unit: bytes, size: int) -> float:
+    """The least of five, as other programs on the machine only ever add."""
+    data = (start + unit * (size // len(unit)))[:size]
     times = []
-    for _ in range(3):
-        start = time.process_time()
+    for _ in range(5):
+        begin = time.process_time()
         read_mail(data, "hostile")
-        times.append(time.process_time() - start)
+        times.append(time.process_time() - begin)
     return min(times)
 
 

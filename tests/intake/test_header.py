@@ -47,7 +47,7 @@ class TestReadHeader:
         header = read(b"Subject: s\nbroken folding\nReceived: a\n\n")
 
         assert [name for name, _ in header.fields] == ["subject", "received"]
-        assert header.errors == ("1 lines of the header are no fields",)
+        assert header.errors == ("lines of the header that are no fields: 1",)
 
     @pytest.mark.parametrize("data", [b"", b"\n", b"garbage", b"\x00\xff\xfe" * 100])
     def test_garbage_has_no_field(self, data: bytes) -> None:

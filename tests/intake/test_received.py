@@ -140,6 +140,16 @@ class TestAttacks:
         """Where the address could be the sender's word, there is none."""
         assert read(f"{line}; {DATE}").ip is None
 
+    def test_the_envelope_sender_may_stand_before_the_writer(self) -> None:
+        """As qmail-ldap puts it."""
+        hop = read(
+            f"from u (HELO h) ([192.0.2.1]) (envelope-sender <s@example.net>) "
+            f"by mx (qmail-ldap-1.03) with SMTP for <u@example.org>; {DATE}"
+        )
+
+        assert hop.envelope_from == "s@example.net"
+        assert (hop.ip, hop.helo) == (IPv4Address("192.0.2.1"), "h")
+
     def test_helo_is_never_copied_into_reverse_dns(self) -> None:
         """Exchange and its like know no reverse DNS."""
         hop = read(
