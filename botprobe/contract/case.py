@@ -27,6 +27,7 @@ from botprobe.model.results import (
     ProxyResult,
     Reply,
     SmtpResult,
+    TrafficResult,
     WindowsResult,
 )
 from botprobe.model.target import Sighting, Target
@@ -36,9 +37,6 @@ SCHEMA = "botprobe/case/1"
 
 Document = dict[str, Any]
 T = TypeVar("T")
-
-# The contract names it; no observer of this version tells it.
-_RESERVED_FACTS = ("traffic",)
 
 _READERS: Mapping[str, type[Any]] = {
     "ping": PingResult,
@@ -50,6 +48,7 @@ _READERS: Mapping[str, type[Any]] = {
     "proxy": ProxyResult,
     "passive": PassiveResult,
     "network": NetworkResult,
+    "traffic": TrafficResult,
 }
 
 
@@ -76,8 +75,6 @@ def facts_document(facts: Facts) -> Document:
     }
     documents["os"] |= _os_meaning(facts)
     documents["smtp"] |= _smtp_meaning(facts)
-    for name in _RESERVED_FACTS:
-        documents.setdefault(name, {"measured": False, "reason": "no such probe"})
     return documents
 
 

@@ -12,6 +12,7 @@ from botprobe.model.results import (
     PingResult,
     ProxyResult,
     SmtpResult,
+    TrafficResult,
     WindowsResult,
 )
 
@@ -31,3 +32,4 @@ class Facts:
     proxy: Outcome[ProxyResult] = NOT_ASKED
     passive: Outcome[PassiveResult] = NOT_ASKED
     network: Outcome[NetworkResult] = NOT_ASKED
+    traffic: Outcome[TrafficResult] = NOT_ASKED

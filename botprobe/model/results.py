@@ -1,7 +1,7 @@
 """What each probe saw, in the host's own words; meaning is derived in ``classify``."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from ipaddress import IPv4Address
 
@@ -220,3 +220,21 @@ class NetworkResult:
     """The announced network."""
     country: str | None = None
     """ISO 3166 code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficResult:
+    """What a mail server's own logs know about the host, counted over all their days."""
+
+    connects: int
+    """SMTP connections."""
+    accepted: int
+    """Mails that were taken."""
+    rejects: tuple[tuple[str, int], ...] = ()
+    """Refused commands by kind."""
+    share: float = 0.0
+    """Of all connections of the server."""
+    driver_days: tuple[date, ...] = ()
+    """Abnormal days that the host drove."""
+    mx_queries: int = 0
+    """Questions for MX records on its busiest day, if it asked the DNS server itself."""
