@@ -81,6 +81,7 @@ class Scanner:
     roots: Sequence[Path]
     excluded: Collection[str] = ()
     _clean: dict[Path, int] = field(default_factory=dict)
+    _doubts: int = 0
 
     def scan(self) -> Iterator[list[MailFile]]:
         """Yield the files of all mailboxes, some at a time.
@@ -94,9 +95,11 @@ class Scanner:
 
     def distrust(self) -> None:
         """Look through everything next time: something was seen and not taken."""
+        self._doubts += 1
         self._clean.clear()
 
     def _scan(self, root: Path, directory: Path) -> Iterator[list[MailFile]]:
+        doubts = self._doubts
         try:
             changed = directory.stat().st_mtime_ns
             if self._clean.get(directory) == changed:
@@ -115,7 +118,7 @@ class Scanner:
             logger.warning("mailbox %s: %s", directory, error.strerror)
         else:
             # A file of the same tick of the clock leaves the time of the directory as it is.
-            if abs(time.time() - changed / 1e9) > SETTLE:
+            if doubts == self._doubts and abs(time.time() - changed / 1e9) > SETTLE:
                 self._clean[directory] = changed
 
 

@@ -204,6 +204,17 @@ class TestScanner:
 
         assert self.names(scanner) == ["1"]
 
+    def test_a_doubt_while_it_looks_counts_too(self, tmp_path: Path) -> None:
+        """A file that was found and could not be taken is found again, however soon that is."""
+        (tmp_path / "1").touch()
+        os.utime(tmp_path, (LONG_AGO, LONG_AGO))
+        scanner = Scanner([tmp_path])
+
+        for _ in scanner.scan():
+            scanner.distrust()
+
+        assert self.names(scanner) == ["1"]
+
     def test_does_not_trust_a_directory_that_has_just_changed(self, tmp_path: Path) -> None:
         """Two files of one tick of the clock are both found."""
         (tmp_path / "1").touch()

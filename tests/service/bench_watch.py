@@ -233,11 +233,9 @@ def burst(hosts: Sequence[Host], mails: int, seed: int) -> None:
         for ip, path in zip(boundaries, prepared, strict=True):
             delivered.setdefault(ip, watch.box.deliver(path))
         took = time.monotonic() - started
-        wait_until(lambda: watch.ask("select count(*) from delivery")[0][0] == mails, 120)
+        wait_until(lambda: watch.count("delivery") == mails, 120)
         taken = time.monotonic() - started
-        wait_until(
-            lambda: watch.ask("select count(*) from host where rank < 2 and due")[0][0] == 0, 60
-        )
+        wait_until(lambda: watch.count("host where rank = 0 and lease is null") == 0, 60)
         seen, memory = tap.stop(), watch.memory
     print(
         f"burst: {mails} mails renamed in {took:.2f} s, all kept after {taken:.2f} s;"
@@ -354,6 +352,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a text stream
     try:
         if not options.inside:
             return outside(options, arguments)
