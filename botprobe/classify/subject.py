@@ -131,9 +131,14 @@ def read_subject(facts: Facts, target: Target, zones: Zones) -> Subject:
 
 
 def answers_everywhere(result: OsResult) -> bool:
-    """Whether all of so many ports are open that no real host has them."""
+    """Whether all of so many ports are open that no real host has them.
+
+    One that seems filtered may be a packet that was lost.
+    """
     states = [state for _, state in result.ports]
-    return len(states) >= LIAR_MIN_PORTS and all(state is PortState.OPEN for state in states)
+    unanswered = states.count(PortState.FILTERED)
+    opened = states.count(PortState.OPEN)
+    return opened >= LIAR_MIN_PORTS and unanswered <= 1 and opened + unanswered == len(states)
 
 
 def _best_name(dns: DnsResult, target: Target) -> tuple[PtrName | None, NameKind | None]:

@@ -14,6 +14,7 @@ from botprobe.model.results import (
     DnsblAnswer,
     DnsblResult,
     OpenDoor,
+    OsResult,
     PassiveResult,
     PortState,
     ProxyProtocol,
@@ -104,6 +105,17 @@ class TestSystem:
         facts = Facts(os=system(XP, opened=range(20, 32), closed=()), smtp=TAKES_MAIL)
 
         assert found(facts) == {"answers-everywhere"}
+
+    def test_liar_is_known_though_a_packet_was_lost(self) -> None:
+        """On a bad line one of a dozen answers goes missing, and the port seems filtered."""
+        ports = tuple((port, PortState.OPEN) for port in range(20, 31))
+        lost = measured(OsResult(ports=(*ports, (31, PortState.FILTERED))))
+        firewalled = measured(
+            OsResult(ports=(*ports, (31, PortState.FILTERED), (32, PortState.FILTERED)))
+        )
+
+        assert found(Facts(os=lost)) == {"answers-everywhere"}
+        assert found(Facts(os=firewalled)) == set()
 
     def test_busy_server_is_no_liar(self) -> None:
         """One closed port among a dozen makes the others believable."""

@@ -25,7 +25,7 @@ class TestLoadWeights:
         """Another text is another table, whatever version it claims."""
         one, other = load_weights(TEXT), load_weights(TEXT + "\n# a comment\n")
 
-        assert one.label.startswith("1 (sha256:")
+        assert one.label.startswith(f"{one.version} (sha256:")
         assert one.label != other.label
 
     @pytest.mark.parametrize(
