@@ -5,6 +5,9 @@ from datetime import datetime
 from botprobe.errors import InputError
 from botprobe.model.weekly import Period, Week
 
+THIS_WEEK = "this"
+"""Says "the week that is not over yet" where a week is asked for."""
+
 
 def chosen_periods(
     now: datetime,
@@ -18,7 +21,7 @@ def chosen_periods(
 
     Args:
         now: the time, aware; without any choice its last whole week is taken.
-        week: one week, or ``FIRST..LAST``.
+        week: one week, ``FIRST..LAST``, or ``this`` for the week that is not over yet.
         compare: the same; without it the period of the same length just before.
         since: first week, or a date in it.
         until: last week, or a date in it; without it the last whole week.
@@ -33,6 +36,8 @@ def chosen_periods(
     last_whole = Week.of(now) + -1
     if since:
         period = Period(Week.parse(since), Week.parse(until) if until else last_whole)
+    elif week == THIS_WEEK:
+        period = Period(last_whole + 1, last_whole + 1)
     else:
         period = Period.parse(week) if week else Period(last_whole, last_whole)
     return period, Period.parse(compare) if compare else period.before

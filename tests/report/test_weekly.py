@@ -108,6 +108,12 @@ class TestPeriods:
 
         assert (str(period), str(compared)) == ("2026-W46", "2026-W45")
 
+    def test_this_week(self) -> None:
+        """The week that is not over yet has to be asked for."""
+        period, compared = chosen_periods(NOON, week="this")
+
+        assert (str(period), str(compared)) == ("2026-W47", "2026-W46")
+
     def test_dates_stand_for_their_weeks(self) -> None:
         """--since and --until widen a date to its whole week."""
         period, compared = chosen_periods(NOON, since="2026-10-01", until="2026-10-31")
