@@ -55,7 +55,8 @@ class Victim:
         environment = dict(os.environ)
         clock = self.folder / "clock"
         if FAKETIME.exists():
-            clock.touch()
+            if not clock.exists():
+                clock.write_text("+0\n")
             environment |= {
                 "LD_PRELOAD": str(FAKETIME),
                 "FAKETIME_TIMESTAMP_FILE": str(clock),
@@ -179,7 +180,7 @@ def soak(victim: Victim, hosts: Sequence[Host], options: argparse.Namespace) -> 
             context.__enter__()  # type: ignore[attr-defined]  # a context manager
             print(f"{now:5.0f} s  {TROUBLES[wanted].__name__}", flush=True)
             current = wanted, context
-        if now > (kills + 1) * options.seconds / 10 and kills < 9:
+        if now > (kills + 1) * options.seconds / (options.kills + 1) and kills < options.kills:
             kills += 1
             victim.kill()
             victim.start()
@@ -276,6 +277,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--mails", type=int, default=100_000)
     parser.add_argument("--hosts", type=int, default=2_000)
     parser.add_argument("--seconds", type=float, default=600, help="of deliveries and trouble")
+    parser.add_argument("--kills", type=int, default=9)
     parser.add_argument("--patience", type=float, default=900, help="seconds to the end of work")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
