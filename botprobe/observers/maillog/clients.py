@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 
 # A flood of addresses (IPv6 has enough of them) must not eat the memory.
 MAX_CLIENTS = 1_000_000
@@ -25,6 +25,15 @@ class ClientNames:
             found = self._ids[client] = len(self._ids)
         return found
 
+    def count_by_id(self, counts: Mapping[bytes, int]) -> dict[int, int]:
+        """Return counts by number instead of by name."""
+        ids, id_of = self._ids, self.id_of
+        numbered: dict[int, int] = {}
+        for client, count in counts.items():
+            number = ids.get(client) or id_of(client)
+            numbered[number] = numbered.get(number, 0) + count
+        return numbered
+
     def names(self) -> list[bytes]:
         """Return all clients; the position of each is its number."""
         return list(self._ids)
@@ -42,11 +51,12 @@ class PackedCounts:
         self._ids = array("L")
         self._counts = array("L")
 
-    def add(self, counts: Iterable[tuple[int, int]]) -> None:
+    def add(self, counts: Mapping[int, int]) -> None:
         """Add to the counts of some clients; each call costs as much as all clients."""
-        known = Counter(dict(self))
-        for client, count in counts:
-            known[client] += count
+        known: Mapping[int, int] = counts
+        if self._ids:
+            known = self.counter()
+            known.update(counts)
         self._ids = array("L", known.keys())
         self._counts = array("L", known.values())
 

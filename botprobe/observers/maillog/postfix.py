@@ -50,6 +50,8 @@ _QUEUE = rb"""
 _LOOPBACK = re.compile(rb"\[(?:127\.|::1\])|^(?:127\.|localhost)")
 # A log that changes host or syslog name more often than this builds patterns anew.
 _MAX_FAMILIES = 256
+# So many relays are remembered, to look at each of them once.
+_MAX_RELAYS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class PostfixScanner:
     def __init__(self, own_kinds: Sequence[RejectKind] = ()) -> None:
         self._own_kinds = own_kinds
         self._patterns: dict[Family, _Patterns] = {}
+        self._ways: dict[bytes, Way] = {}
 
     def scan(self, block: bytes, family: Family, into: HourEvents) -> list[bytes]:
         """Count the lines of a family and return all other lines.
@@ -90,10 +93,22 @@ class PostfixScanner:
                 deliveries.append((relay, status))
         into.connects += _known(connects, into)
         into.accepted += _known(accepted, into)
-        _count_deliveries(deliveries, into)
+        self._count_deliveries(deliveries, into)
         found = patterns.queue.findall(block)
         into.queue += [(queue_id, active == b"s") for queue_id, active, _ in found if queue_id]
         return [other for _, _, other in found if other]
+
+    def _count_deliveries(self, deliveries: list[tuple[bytes, bytes]], into: HourEvents) -> None:
+        ways = self._ways
+        if len(ways) > _MAX_RELAYS:
+            ways.clear()
+        for (relay, status), count in Counter(deliveries).items():
+            if status:
+                way = ways.get(relay) or ways.setdefault(relay, _way(relay))
+                into.deliveries[way, status.decode()] += count
+            else:
+                for _ in range(count):
+                    into.unread.add(b"to= without relay= and status=")
 
     def _session_event(self, event: bytes, client: bytes, rest: bytes, into: HourEvents) -> None:
         if event == b"warning: ":
@@ -158,12 +173,3 @@ def _known(clients: list[bytes], into: HourEvents) -> list[bytes]:
     for _ in range(clients.count(b"")):
         into.unread.add(b"connect from or client= without an [address]")
     return [client for client in clients if client]
-
-
-def _count_deliveries(deliveries: list[tuple[bytes, bytes]], into: HourEvents) -> None:
-    for (relay, status), count in Counter(deliveries).items():
-        if status:
-            into.deliveries[_way(relay), status.decode()] += count
-        else:
-            for _ in range(count):
-                into.unread.add(b"to= without relay= and status=")

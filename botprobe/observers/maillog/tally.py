@@ -136,15 +136,10 @@ class LogTally:
             return
         opened, self._open = self._open, None
         day = self.days.setdefault(opened.day, DayClients())
-        day.connects.add(self._numbered(opened.connects))
-        day.accepted.add(self._numbered(opened.accepted))
+        day.connects.add(self.clients.count_by_id(opened.connects))
+        day.accepted.add(self.clients.count_by_id(opened.accepted))
         for kind, clients in opened.rejects.items():
-            numbered = self._numbered(clients)
+            clients.pop(b"", None)  # nobody in particular
+            numbered = self.clients.count_by_id(clients)
             day.rejects.add(numbered)
-            counts = self.reject_kinds.setdefault(kind, Counter())
-            for client, count in numbered:
-                counts[client] += count
-
-    def _numbered(self, counts: Counter[bytes]) -> list[tuple[int, int]]:
-        counts.pop(b"", None)
-        return list(zip(map(self.clients.id_of, counts), counts.values(), strict=True))
+            self.reject_kinds.setdefault(kind, Counter()).update(numbered)
