@@ -210,8 +210,7 @@ def _chart(kind: type[pygal.Graph], key: str, colours: Colours, **options: bool)
         show_legend=False,  # the page writes it, in letters that no phone shrinks
         truncate_label=-1,
         print_zeroes=False,
-        y_labels_major_count=5,
-        show_minor_y_labels=False,
+        max_scale=6,
         formatter=lambda value: f"{value:,.0f}",
         disable_xml_declaration=True,
         **options,
