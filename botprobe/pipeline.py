@@ -182,6 +182,8 @@ class Pipeline:
     async def _probe(self, target: Target) -> Case:
         started, clock = self.now(), time.monotonic()
         lag = _lag_seconds(target, started)
+        if lag is not None and lag < 0:
+            lag = None  # a date of the future tells nothing
         self.watcher.started(target)
         facts = await self._facts(target)
         return Case(
@@ -234,19 +236,26 @@ class Pipeline:
         return os, await self._ask(target, "windows", probe)
 
     async def _refused(self, target: Target, reason: str) -> Case:
-        """Return what is already known of a host in its cool-down, else an empty case."""
+        """Return what is already known of a host in its cool-down, else an empty case.
+
+        What the host answered still holds; what the mails say of it may be new, so it is judged
+        anew.
+        """
+        known = None
         if self.budget.cooling_since(target.address, self.now()) is not None:
-            for known in await self.store.cases(target.address):
-                if known.refused is None:
-                    return replace(known, target=target, refused=reason)
-        return Case(
-            target=target,
-            started=self.now(),
-            seconds=0,
-            refused=reason,
-            facts=Facts(),
-            verdict=not_probed(reason),
-        )
+            known = await self.store.latest_probed(target.address)
+        if known is None:
+            return Case(
+                target=target,
+                started=self.now(),
+                seconds=0,
+                refused=reason,
+                facts=Facts(),
+                verdict=not_probed(reason),
+            )
+        lag = _lag_seconds(target, known.started)
+        verdict = self.judge(known.facts, target, None if lag is None else abs(lag))
+        return replace(known, target=target, refused=reason, lag_seconds=lag, verdict=verdict)
 
 
 def rejudged(case: Case, judge: Judge) -> Case:
@@ -256,10 +265,13 @@ def rejudged(case: Case, judge: Judge) -> Case:
     return replace(case, verdict=judge(case.facts, case.target, case.lag_seconds))
 
 
-def _lag_seconds(target: Target, started: datetime) -> float | None:
-    """Return the seconds since the newest delivery; a date of the future tells nothing."""
-    delivered = [sighting.delivered_at for sighting in target.sightings if sighting.delivered_at]
-    if not delivered:
-        return None
-    lag = (started - max(delivered)).total_seconds()
-    return lag if lag >= 0 else None
+def _lag_seconds(target: Target, probed: datetime) -> float | None:
+    """Return the seconds from the newest delivery to the probe, None if that is not known.
+
+    Where our own side saw the host deliver, only that counts: lines below the boundary name
+    addresses at will, and could make an old delivery look like one of today.
+    """
+    sightings = target.sightings
+    seen = [one for one in sightings if one.trust is Trust.BOUNDARY] or sightings
+    delivered = [one.delivered_at for one in seen if one.delivered_at]
+    return (probed - max(delivered)).total_seconds() if delivered else None

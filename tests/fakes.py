@@ -53,6 +53,11 @@ class FakeStore:
         """Return the cases of an address, newest first."""
         return [case for case in reversed(self.kept) if case.target.address == address]
 
+    async def latest_probed(self, address: IpAddress) -> Case | None:
+        """Return the newest case in which the address was probed."""
+        cases = await self.cases(address)
+        return next((case for case in cases if case.refused is None), None)
+
     async def probed_since(self, start: datetime) -> Sequence[tuple[IpAddress, datetime]]:
         """Return who was probed when."""
         return [(case.target.address, case.started) for case in self.kept if case.started >= start]

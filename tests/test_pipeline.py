@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from botprobe.classify.classifier import not_probed
 from botprobe.errors import ProbeUnavailable
-from botprobe.model.facts import Facts
+from botprobe.model.facts import NOT_ASKED, Facts
 from botprobe.model.mail import Boundary, BoundaryBasis, Hop, HopStatus, Mail, Trust
 from botprobe.model.outcome import Measured, NotMeasured
-from botprobe.model.results import PingResult
+from botprobe.model.results import OsResult, PingResult, WindowsResult
 from botprobe.model.target import Target
 from botprobe.model.verdict import Label, Verdict
 from botprobe.pipeline import Candidate, Pipeline, Probes, candidates
@@ -187,6 +187,35 @@ class TestInvestigate:
         assert isinstance(case.facts.ping, Measured)
         assert case.facts.ping.result == PingResult(sent=3, received=0)
 
+    async def test_one_answer_may_call_for_another_question(self) -> None:
+        """What the stack leaves open is asked of the services, with the stack's result at hand."""
+        told = WindowsResult()
+        seen: list[OsResult] = []
+
+        def follow_up(result: OsResult) -> FakeProbe[WindowsResult]:
+            seen.append(result)
+            return FakeProbe(told)
+
+        probes = replace(silent_probes(), windows=follow_up)
+
+        case = await pipeline_with(probes=probes).investigate(Candidate(Target(HOST)))
+
+        assert isinstance(case.facts.os, Measured)
+        assert isinstance(case.facts.windows, Measured)
+        assert seen == [case.facts.os.result]
+        assert case.facts.windows.result is told
+
+    async def test_nothing_follows_from_what_was_not_measured(self) -> None:
+        """Without a stack there is no question about it, and what is off is not asked."""
+        unable = FakeProbe[OsResult](ProbeUnavailable("no raw socket"))
+        never = FakeProbe[WindowsResult](WindowsResult())
+        probes = replace(silent_probes(), os=unable, windows=lambda _: never)
+
+        case = await pipeline_with(probes=probes).investigate(Candidate(Target(HOST)))
+
+        assert case.facts.windows == case.facts.dnsbl == case.facts.proxy == NOT_ASKED
+        assert never.asked == []
+
     async def test_a_refused_address_is_asked_nothing(self) -> None:
         """Outside of the scope no probe is even started."""
         probes = silent_probes()
@@ -199,16 +228,19 @@ class TestInvestigate:
         assert isinstance(probes.ping, FakeProbe)
         assert probes.ping.asked == []
 
-    async def test_a_host_in_its_cool_down_shows_what_is_known(self) -> None:
-        """Within the cool-down the earlier case answers, and says why nobody was asked again."""
+    async def test_a_host_in_its_cool_down_is_judged_by_what_it_answered_before(self) -> None:
+        """The earlier facts stand, and what the new mail says of the host counts as well."""
         known = bot_case()
-        store = FakeStore(kept=[known])
-        pipeline = pipeline_with(store=store)
+        pipeline = pipeline_with(store=FakeStore(kept=[known]))
         pipeline.budget.remember([(HOST, NOON - timedelta(hours=1))])
+        later = replace(sighting(), delivered_at=NOON + timedelta(minutes=30))
 
-        case = await pipeline.investigate(Candidate(Target(HOST)))
+        case = await pipeline.investigate(Candidate(Target(HOST, (later,))))
 
-        assert case.verdict == known.verdict
+        assert case.facts == known.facts
+        assert case.target.sightings == (later,)
+        assert case.verdict.label is Label.UNKNOWN  # the judge of this test says so of everybody
+        assert case.lag_seconds == -1800
         assert "cool-down" in (case.refused or "")
 
     async def test_fresh_probes_again(self) -> None:
@@ -229,6 +261,15 @@ class TestInvestigate:
 
         assert case.lag_seconds == 60
         assert strange.lag_seconds is None
+
+    async def test_a_forged_line_of_today_does_not_freshen_an_old_delivery(self) -> None:
+        """Where we saw the host deliver, only that counts for the lag."""
+        old = replace(sighting(), delivered_at=NOON - timedelta(days=30))
+        forged = replace(sighting(), trust=Trust.FORGED, delivered_at=NOON)
+
+        case = await pipeline_with().investigate(Candidate(Target(HOST, (old, forged))))
+
+        assert case.lag_seconds == timedelta(days=30).total_seconds()
 
     async def test_tells_the_watcher(self) -> None:
         """Progress can be shown: start, each probe, end."""

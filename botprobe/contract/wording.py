@@ -116,7 +116,10 @@ def further_lines(facts: Facts) -> Iterator[tuple[str, str]]:
 def run_line(case: Case) -> str:
     """Say when the host was asked, for how long, and how long after the mail came."""
     line = f"{rfc3339(case.started.replace(microsecond=0))}, {case.seconds:.1f} s"
-    return line if case.lag_seconds is None else f"{line}, {span(case.lag_seconds)} after delivery"
+    if case.lag_seconds is None:
+        return line
+    order = "after" if case.lag_seconds >= 0 else "before"
+    return f"{line}, {span(abs(case.lag_seconds))} {order} delivery"
 
 
 def span(seconds: float) -> str:
@@ -158,7 +161,7 @@ def _windows_answer(answer: WindowsAnswer) -> str:
 
 
 def _passive(result: PassiveResult) -> str:
-    if result.system is None:
+    if not result.system:
         return "p0f knows no such signature"
     rough = ", roughly" if result.fuzzy else ""
     return visible(f"{result.system} {result.flavor or ''}".strip()) + rough

@@ -24,6 +24,10 @@ class CaseStore(Protocol):
         """Return all cases of an address, newest first."""
         ...
 
+    async def latest_probed(self, address: IpAddress) -> Case | None:
+        """Return the newest case of an address in which it was probed, None if there is none."""
+        ...
+
     async def probed_since(self, start: datetime) -> Sequence[tuple[IpAddress, datetime]]:
         """Return who was probed when, from ``start`` (aware UTC) until now, oldest first."""
         ...

@@ -92,6 +92,17 @@ class SqliteStore(AbstractAsyncContextManager["SqliteStore"]):
         rows = await self._read(lambda connection: connection.scalars(query).all())
         return [case_from_document(json.loads(document)) for document in rows]
 
+    async def latest_probed(self, address: IpAddress) -> Case | None:
+        """Return the newest case of an address in which it was probed, None if there is none."""
+        query = (
+            select(cases.c.document)
+            .where(cases.c.ip == str(address), cases.c.probed)
+            .order_by(cases.c.started.desc(), cases.c.id.desc())
+            .limit(1)
+        )
+        document = await self._read(lambda connection: connection.scalar(query))
+        return None if document is None else case_from_document(json.loads(document))
+
     async def rewrite_verdicts(self, change: Callable[[Case], Case]) -> None:
         """Give every case the verdict that ``change`` gives it, in one transaction."""
 

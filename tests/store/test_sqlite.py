@@ -42,6 +42,17 @@ class TestSqliteStore:
             assert await store.cases(HOST) == [late, early]
             assert await store.cases(OTHER) == [other]
 
+    async def test_finds_the_newest_look_behind_refusals(self, tmp_path: Path) -> None:
+        """What a host answered last is found, however often it was refused since."""
+        case = bot_case()
+        async with SqliteStore(tmp_path / "cases.sqlite") as store:
+            await store.add_case(replace(case, started=NOON - timedelta(days=1)))
+            await store.add_case(case)
+            await store.add_case(replace(case, started=NOON + timedelta(hours=1), refused="later"))
+
+            assert await store.latest_probed(HOST) == case
+            assert await store.latest_probed(OTHER) is None
+
     async def test_knows_who_was_probed_lately(self, tmp_path: Path) -> None:
         """The budget survives a restart; refused cases cost nothing."""
         case = bot_case()
