@@ -171,6 +171,7 @@ class Worker:
 
     async def _try_later(self, claim: Claim, problem: str) -> None:
         self.audience.trouble(f"{claim.target}: {problem}")
+        self.pipeline.budget.forgive(claim.target.address)  # a mail may make it due before
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (claim.tries - 1))
         later = self.pipeline.now() + timedelta(seconds=pause)
         await self._patiently(lambda: self.store.put_back(claim, later))

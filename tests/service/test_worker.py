@@ -53,6 +53,20 @@ class Broken:
         raise ZeroDivisionError
 
 
+@dataclass
+class BrokenOnce:
+    """A ping probe that fails the first time only."""
+
+    failures: int = 0
+
+    async def run(self, target: Target) -> PingResult:
+        """Fail, or answer."""
+        if not self.failures:
+            self.failures += 1
+            raise ZeroDivisionError
+        return PingResult(sent=1, received=1)
+
+
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     """Return an empty store."""
@@ -159,6 +173,22 @@ class TestWorker:
         assert history.due is not None
         assert history.due > datetime.now(UTC) + timedelta(seconds=30)
         assert await store.cases(HOST) == []
+
+    async def test_a_failed_try_costs_no_cool_down(
+        self, tmp_path: Path, store: SqliteStore
+    ) -> None:
+        """A mail that comes before the next try makes the host asked, not refused for a day."""
+        audience = Listener()
+        await store.take([arrival("1", HOST)], DAY)
+        broken_once = replace(silent_probes(), ping=BrokenOnce())
+        worker = worker_of(pipeline(store, broken_once), store, tmp_path, audience)
+        async with working(worker):
+            await audience.wait_for(lambda: bool(audience.troubles) and not worker.under_way)
+            await store.take([arrival("2", HOST)], DAY)
+            worker.bell.ring()
+            await audience.wait_for(lambda: len(audience.cases) == 1)
+
+        assert audience.cases[0].refused is None
 
     async def test_gives_up_who_makes_us_crash(self, tmp_path: Path, store: SqliteStore) -> None:
         """A host whose claims never ended in a case is refused at last, with the reason."""
