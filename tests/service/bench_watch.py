@@ -8,7 +8,6 @@ import argparse
 import os
 import random
 import resource
-import signal
 import sqlite3
 import statistics
 import subprocess
@@ -24,6 +23,7 @@ from botprobe.probes.osdetect import PORTS
 from tests.lab import namespace
 from tests.lab.population import Host, PopulationError
 from tests.service.bench_population import BOT, as_toml, draw, kind_of
+from tests.service.labwatch import stop_at_once
 from tests.service.wiretap import Wiretap
 
 SETTINGS = """
@@ -152,9 +152,7 @@ class Watching:
 
     def stop(self) -> float:
         """End it, and return the CPU seconds of all that it did."""
-        self._process.send_signal(signal.SIGINT)
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(30)
+        stop_at_once(self._process)
         self._errors.close()
         return children_cpu() - self._cpu
 

@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from tests.lab import namespace
 from tests.lab.population import Host, PopulationError
 from tests.service.bench_population import as_toml, draw
 from tests.service.bench_watch import SETTINGS, Box
+from tests.service.labwatch import stop_at_once
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
@@ -229,9 +229,7 @@ def inside(options: argparse.Namespace) -> int:
         wrong = account(victim, options.mails)
         report(victim, options, time.monotonic() - started, wrong)
         if victim.process is not None:
-            victim.process.send_signal(signal.SIGINT)
-            victim.process.send_signal(signal.SIGINT)
-            victim.process.wait(30)
+            stop_at_once(victim.process)
         namespace.run("umount", str(folder / "disk"))
     return 1 if wrong else 0
 
