@@ -69,16 +69,17 @@ class Clauses(NamedTuple):
 
 # Most fields are of this form; the tokens of the long way lead to the same result.
 _INSIDE = r"(?:[^()\\]++|\([^()\\]*+\))*+"
-_SIMPLE = rf"\({_INSIDE}\)"
-_NAME = rf"(?!(?i:from|by|via|with|id|for)(?![^ (])){_PLAIN}"
+SIMPLE_COMMENT = rf"\({_INSIDE}\)"
+NO_KEYWORD = r"(?!(?i:from|by|via|with|id|for)(?![^ (]))"
+_NAME = rf"{NO_KEYWORD}{_PLAIN}"
 _USUAL = re.compile(
     rf"(?:from ((?:{_PLAIN}|\[[^ \[\]()\"\\]*+\])(?![^ ]))"
-    rf"(?: \(({_INSIDE})\)(?: \(({_INSIDE})\)(?: {_SIMPLE})*+)?)? )?+"
-    rf"by ({_NAME})(?: ?\(({_INSIDE})\)(?: {_SIMPLE})*+)?"
-    rf"(?: with ({_NAME}(?: (?!tls ){_NAME})*+)((?: {_SIMPLE}| tls {_NAME})*+))?"
-    rf"(?: id ({_NAME})(?: {_SIMPLE})*+)?"
+    rf"(?: \(({_INSIDE})\)(?: \(({_INSIDE})\)(?: {SIMPLE_COMMENT})*+)?)? )?+"
+    rf"by ({_NAME})(?: ?\(({_INSIDE})\)(?: {SIMPLE_COMMENT})*+)?"
+    rf"(?: with ({_NAME}(?: (?!tls ){_NAME})*+)((?: {SIMPLE_COMMENT}| tls {_NAME})*+))?"
+    rf"(?: id ({_NAME})(?: {SIMPLE_COMMENT})*+)?"
     rf"( via (?:{_NAME} ?)++)?"
-    rf"(?: for ({_NAME})(?: {_SIMPLE})*+)? ?"
+    rf"(?: for ({_NAME})(?: {SIMPLE_COMMENT})*+)? ?"
     r";([^;()]*+(?:\([^;()]*+\)[^;()]*+)*+)"
 )
 

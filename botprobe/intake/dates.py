@@ -5,6 +5,7 @@ of day there is none. A date without a zone is read as UTC, as RFC 5322 reads ``
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -59,10 +60,11 @@ _FORMS = tuple(
 )
 
 # Nearly all dates are written like this one; the long way leads to the same result.
-_USUAL = re.compile(
+USUAL_DATE = (
     r" ?(?:[A-Z][a-z]{2}, ++)?([0-9]{1,2}) ([A-Z][a-z]{2}) ([0-9]{4})"
     r" ([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-][0-9]{4})(?=$| \()"
 )
+_USUAL = re.compile(USUAL_DATE)
 _OFFSETS = {
     f"{'-' if east < 0 else '+'}{abs(east) // 60:02}{abs(east) % 60:02}": timedelta(minutes=east)
     for east in range(_WEST, _EAST + 1, 15)
@@ -91,7 +93,7 @@ def parse_date(text: str) -> datetime | None:
 def parse_stamp(text: str) -> Stamp:
     """Read a date and say which fault makes it impossible; text after the date is not looked at."""
     usual = _USUAL.match(text)
-    if usual is not None and (at := _usual(usual)) is not None:
+    if usual is not None and (at := usual_date(usual.groups())) is not None:
         return Stamp(at)
     return _long_way(text)
 
@@ -110,8 +112,9 @@ def trailing_date(text: str) -> str:
     return "" if match is None else match[1]
 
 
-def _usual(match: re.Match[str]) -> datetime | None:
-    day, name, year, hour, minute, second, offset = match.groups()
+def usual_date(parts: Sequence[str]) -> datetime | None:
+    """The moment that the groups of ``USUAL_DATE`` name; None leaves it to the long way."""
+    day, name, year, hour, minute, second, offset = parts
     month, east = _MONTHS.get(name.lower()), _OFFSETS.get(offset)
     if month is None or east is None:
         return None

@@ -56,7 +56,7 @@ _IDENT_BRACKET = re.compile(r"\s*+(?:([^\s\[\]]*)@)?\[([^\[\]\s]{0,90})\]()\s*+"
 # Old OpenSMTPD writes the name and a bare IPv6 address.
 _NAME_BARE_V6 = re.compile(r"(\S+)\s+((?:IPv6:)?[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]+)")
 
-_MARKERS = frozenset(("HELO", "EHLO", "LHLO"))
+MARKERS = frozenset(("HELO", "EHLO", "LHLO"))
 _ACCOUNT = re.compile(
     r"account\s+<?([^\s<>]*)>?(?:\s+(?:HELO|EHLO)\s+(.*)|\s+\[[^\[\]]*\]\s+(?:un)?verified)?",
     re.DOTALL,
@@ -70,7 +70,7 @@ _KEYS_ONLY = re.compile(r"port=|helo=|ident=")
 _AFTER_ADDRESS = re.compile(
     r"using TLS|(?:SquirrelMail|NaSMail) authenticated|proxying for|authenticated|account "
 )
-_NO_NAME = frozenset(
+NO_NAME = frozenset(
     ("unknown", "softdnserr", "unverified", "nodnsquery", "unknownhost", "<unknown.domain>", "")
 )
 # The peer is a program on the same machine: a pipe, a socket file, a command.
@@ -99,7 +99,7 @@ def read_origin(clauses: Clauses, writer: Writer, *, attached: bool) -> Origin:
     first = words[0] or None
     if attached and first is not None:
         return _attached(clauses, first, comment, writer)
-    if comment[:4].upper() in _MARKERS and _is_marker(clauses, comment):
+    if comment[:4].upper() in MARKERS and _is_marker(clauses, comment):
         return _with_marker(clauses, comment, writer)
     origin = _with_comment(first, comment, writer) or _other_comment(words, comment, writer)
     if origin.ip is None and _LOCAL.match(comment) is not None:
@@ -142,8 +142,8 @@ def _attached(clauses: Clauses, first: str, comment: str, writer: Writer) -> Ori
 def _is_marker(clauses: Clauses, comment: str) -> bool:
     """Whether the first comment says the HELO; ``(helo [1.2.3.4])`` names a host called "helo"."""
     marker, _, rest = comment.partition(" ")
-    if marker in _MARKERS or marker.upper() not in _MARKERS:
-        return marker in _MARKERS
+    if marker in MARKERS or marker.upper() not in MARKERS:
+        return marker in MARKERS
     second = clauses.second_comment
     return rest[:1] != "[" or (second is not None and _BARE.fullmatch(second) is not None)
 
@@ -245,7 +245,7 @@ def _other_comment(words: tuple[str, ...], comment: str, writer: Writer) -> Orig
         return Origin(ip, None if ip else first)
     if len(words) == 2 and (ip := _bracketed(words[1])) is not None:
         return Origin(ip, comment, _name(first))  # Exim 3: rdns (helo) [1.2.3.4.25]
-    nothing_said = comment == first or comment.lower() in _NO_NAME or first in _LOOPBACK
+    nothing_said = comment == first or comment.lower() in NO_NAME or first in _LOOPBACK
     return Origin(helo=first, has_slot=not nothing_said)
 
 
@@ -259,7 +259,7 @@ def _verified(writer: Writer, rdns: str | None) -> bool | None:
 
 def _name(text: str | None) -> str | None:
     """A reverse DNS name as written; None for the words that stand for "there is none"."""
-    if text is None or text[:1] == "[" or text.lower() in _NO_NAME:
+    if text is None or text[:1] == "[" or text.lower() in NO_NAME:
         return None
     return text.removesuffix(".") or None
 

@@ -12,6 +12,7 @@ from botprobe.intake.clauses import Clauses, comments_in, named_words, split_cla
 from botprobe.intake.dates import parse_stamp
 from botprobe.intake.literals import parse_literal
 from botprobe.intake.origin import Origin, read_origin
+from botprobe.intake.usual import read_usual
 from botprobe.intake.writers import Writer, writer_of
 from botprobe.model.mail import Hop, HopStatus, Trust
 
@@ -49,6 +50,11 @@ def parse_received(value: str, index: int) -> Hop:
     raw = " ".join(value.replace("\0", "").split())
     if len(raw) > MAX_VALUE:
         return _unparseable(index, raw[-MAX_VALUE:], f"longer than {MAX_VALUE} characters")
+    return read_usual(raw, index) or read_any(raw, index)
+
+
+def read_any(raw: str, index: int) -> Hop:
+    """Read a field of any form, on one line."""
     merged = _MERGED.search(raw) if "Received:" in raw else None
     clauses = split_clauses(raw if merged is None else raw[: merged.start()])
     writer = writer_of(clauses)

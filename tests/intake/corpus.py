@@ -177,6 +177,11 @@ def compare_with_spamassassin() -> Comparison:
     return Comparison(lines, differences)
 
 
+def all_mails() -> Iterator[Mail]:
+    """All mails of the corpus."""
+    return (mail for _, mail in _recorded_mails())
+
+
 def _recorded_mails() -> Iterator[tuple[Case, Mail]]:
     for line in (MAILS / "relays.jsonl").read_text(encoding="utf-8").splitlines():
         record = json.loads(line)

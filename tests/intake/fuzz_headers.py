@@ -14,8 +14,9 @@ with atheris.instrument_imports(include=["botprobe"]):
     from botprobe.intake import clauses, dates
     from botprobe.intake.message import read_mail
     from botprobe.intake.networks import parse_networks
-    from botprobe.intake.received import parse_received
+    from botprobe.intake.received import parse_received, read_any
     from botprobe.intake.trust import TrustSettings
+    from botprobe.intake.usual import read_usual
     from botprobe.model.mail import HopStatus, Mail
     from botprobe.model.text import visible
 
@@ -31,10 +32,12 @@ def check(data: bytes) -> None:
     hop = parse_received(value, 0)
     assert hop.status is not HopStatus.IGNORED or hop.ip is None
     line = " ".join(value.split())[:4096]
+    usual_hop = read_usual(line, 0)
+    assert usual_hop is None or usual_hop == read_any(line, 0)
     short, long = clauses.split_clauses(line), clauses.split_tokens(line)
     assert short._replace(protocol_comments="") == long._replace(protocol_comments="")
     usual = dates._USUAL.match(value)
-    if usual is not None and (at := dates._usual(usual)) is not None:
+    if usual is not None and (at := dates.usual_date(usual.groups())) is not None:
         assert dates._long_way(value).at == at
 
 
