@@ -21,7 +21,8 @@ _USUAL = re.compile(
     rf"(?: for <?({_WORD})>?)?(?: {SIMPLE_COMMENT})*+ ?;{USUAL_DATE}"
     r"(?: \([A-Za-z]++\))?"
 )
-_NAMES_NO_HOST = frozenset((*MARKERS, "account"))
+# In upper case: what is no name but says what the comment holds.
+_NO_HOST = MARKERS | {"ACCOUNT"}
 # Who authenticated, the envelope's sender and a second field are left to the long way.
 _MORE = re.compile(r"uthenticated|AUTH:|nvelope-|eturn-path|Received:")
 
@@ -38,7 +39,7 @@ def read_usual(raw: str, index: int) -> Hop | None:
         return None
     helo, rdns, literal, by, protocol, queue_id, recipient, *date = match.groups()
     ip, at = parse_literal(literal), usual_date(date)
-    if ip is None or at is None or rdns in _NAMES_NO_HOST or rdns[-1] == ".":
+    if ip is None or at is None or rdns.upper() in _NO_HOST or rdns[-1] == ".":
         return None
     named = rdns.lower() not in NO_NAME
     return Hop(
