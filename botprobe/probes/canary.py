@@ -7,7 +7,7 @@ greet on 25, and silence of a target counts only while one of these canaries gre
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -46,11 +46,17 @@ class Canary:
     """Asks hosts that are known to greet, at most once in ``max_age`` seconds."""
 
     def __init__(
-        self, hosts: Sequence[Target], probe: Probe[SmtpResult], *, max_age: float = MAX_AGE
+        self,
+        hosts: Sequence[Target],
+        probe: Probe[SmtpResult],
+        *,
+        max_age: float = MAX_AGE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hosts = tuple(hosts)
         self._probe = probe
         self._max_age = max_age
+        self._clock = clock
         self._seen: Egress | None = None
         self._seen_at = 0.0
         self._one_at_a_time = asyncio.Lock()
@@ -60,11 +66,12 @@ class Canary:
         if not self._hosts:
             return UNKNOWN
         # Counted from the call: those who queue up behind a slow check all take its answer.
-        oldest = time.monotonic() - self._max_age
+        oldest = self._clock() - self._max_age
         async with self._one_at_a_time:
             if self._seen is None or self._seen_at < oldest:
-                self._seen_at = time.monotonic()
-                self._seen = await self._ask()
+                began = self._clock()
+                # Both or neither: a check that is cancelled must not renew the former answer.
+                self._seen, self._seen_at = await self._ask(), began
             return self._seen
 
     async def _ask(self) -> Egress:

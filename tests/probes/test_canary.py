@@ -101,6 +101,22 @@ class TestEgress:
 
         assert (await canary.egress()).state is EgressState.BLOCKED
 
+    async def test_an_unfinished_check_renews_nothing(self) -> None:
+        """Whoever gives up waiting leaves an old answer as old as it was."""
+        now = [0.0]
+        probe = FakeSmtpProbe({FIRST: GREETS})
+        canary = Canary((FIRST,), probe, max_age=10, clock=lambda: now[0])
+        await canary.egress()
+        now[0], probe.hosts = 11.0, {FIRST: FILTERED}
+
+        async with asyncio.TaskGroup() as group:
+            impatient = group.create_task(canary.egress())
+            while len(probe.asked) < 2:
+                await asyncio.sleep(0)
+            impatient.cancel()
+
+        assert (await canary.egress()).state is EgressState.BLOCKED
+
     async def test_checks_do_not_overlap(self) -> None:
         """The canary sees one session of ours at a time."""
         probe = FakeSmtpProbe({FIRST: GREETS})
