@@ -12,9 +12,9 @@ from botprobe.cli.investigation import investigate
 from botprobe.cli.maillog_follow import Watch, follow_log
 from botprobe.cli.maillog_outputs import Outputs, tell_incident
 from botprobe.cli.options import AsJson, ConfigFile, StorePath, settings_from
-from botprobe.cli.render import print_cases
 from botprobe.config import addresses, networks
 from botprobe.model.target import Target
+from botprobe.model.verdict import Case
 from botprobe.observers.maillog.analysis import Analysis, Choices, analyse
 from botprobe.observers.maillog.calendar import HolidayCalendar, read_holidays
 from botprobe.observers.maillog.dnstally import DnsTally, read_dns_logs
@@ -145,9 +145,7 @@ def maillog(
         follow_log(files, options, tally, Watch(judge, outputs.refresh, tell_incident))
     read_logs([*files, *(pop or ())], options, tally)
     found = analyse(tally, queries, choices)
-    outputs.write(found)
-    if investigate_drivers:
-        _investigate(found, config, store)
+    outputs.write(found, _investigate(found, config, store) if investigate_drivers else None)
 
 
 def _dns_tally(
@@ -160,13 +158,12 @@ def _dns_tally(
     return tally
 
 
-def _investigate(found: Analysis, config: Path | None, store: Path | None) -> None:
+def _investigate(found: Analysis, config: Path | None, store: Path | None) -> tuple[Case, ...]:
     """Have the drivers probed, within scope and budgets."""
     clients = {client.client: client.address for client in found.clients}
     drivers = [address for name in found.drivers if (address := clients.get(name)) is not None]
     chosen = [Candidate(Target(address)) for address in drivers]
-    cases = investigate(settings_from(config, store=store), chosen).cases
-    print_cases(cases, as_json=False, jsonl=False, explain=False)
+    return investigate(settings_from(config, store=store), chosen).cases
 
 
 def _reject_kind(text: str) -> RejectKind:
