@@ -1,7 +1,8 @@
 """Who follows a watch: a screen, lines in a log, counters."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from botprobe.model.outcome import Outcome
@@ -47,11 +48,17 @@ class Audience(Watcher, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+# Seconds in which the same trouble, met by hundreds at the same time, is told once.
+REPEAT = 60.0
+MAX_TOLD = 1000
+
+
+@dataclass(slots=True)
 class Everyone:
     """An audience of several."""
 
     members: Sequence[Audience]
+    _told: dict[str, float] = field(default_factory=dict)
 
     def taken(self, arrival: Arrival) -> None:
         """Tell that a mail was kept and its hosts planned."""
@@ -89,6 +96,12 @@ class Everyone:
             member.status(status)
 
     def trouble(self, line: str) -> None:
-        """Tell in one line what went wrong."""
+        """Tell in one line what went wrong, but not the same again and again."""
+        now = time.monotonic()
+        if now - self._told.get(line, -REPEAT) < REPEAT:
+            return
+        if len(self._told) >= MAX_TOLD:
+            self._told.clear()
+        self._told[line] = now
         for member in self.members:
             member.trouble(line)

@@ -50,7 +50,7 @@ class Batch:
             except Exception as error:
                 # One host must not stop the others, whatever it did to us.
                 logger.exception("case of %s failed", candidate.target)
-                self.trouble(f"{candidate.target}: {type(error).__name__}")
+                self.trouble(f"{candidate.target}: {_cause(error)!r}")
                 return None
             await self._keep(case)
             return case
@@ -66,6 +66,13 @@ class Batch:
             await asyncio.to_thread(self.hostlog.write, case)
         except BotprobeError as error:
             self.trouble(f"{case.target}: {error}")
+
+
+def _cause(error: Exception) -> Exception:
+    """Return the first error inside of a group of errors."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def kept_form(case: Case) -> Case:

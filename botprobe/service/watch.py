@@ -71,6 +71,14 @@ class Parts(Protocol):
         """
         ...
 
+    def reload_optout(self) -> None:
+        """Read the opt-out file again, and nothing else.
+
+        Raises:
+            BotprobeError: it cannot be read, and ``problem`` says so.
+        """
+        ...
+
     def optout_changed(self) -> bool:
         """Say whether the opt-out file is another than the one that was read."""
         ...
@@ -129,7 +137,7 @@ class Watch:
         if now >= self._next_look:
             self._next_look = now + OPTOUT_LOOK
             if self.parts.optout_changed():
-                return Command.RELOAD
+                self._heed_optout(workers)
         try:
             async with asyncio.timeout(TICK):
                 return await self.commands.get()
@@ -154,6 +162,15 @@ class Watch:
             self.supervisor.ready()
         workers.close(self.parts.scope)
         return True
+
+    def _heed_optout(self, workers: Workers) -> None:
+        """Ask nobody any more who has opted out."""
+        try:
+            self.parts.reload_optout()
+        except BotprobeError as error:
+            self.audience.trouble(f"nobody is probed: {error}")
+            return
+        workers.close(self.parts.scope)
 
     async def _drain(self, workers: Workers) -> None:
         """Let hosts that are being asked come to their end; a second signal ends it at once."""

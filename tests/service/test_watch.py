@@ -43,7 +43,8 @@ class FakeParts:
         self.tarpit = Tarpit()
         self.bell = LocalBell()
         self.workers_open = 0
-        self.newer: Scope | ConfigError | None = None
+        self.newer: Scope | None = None
+        self.mistake: ConfigError | None = None
 
     def pipeline(self) -> Pipeline:
         """Return a pipeline of the current scope."""
@@ -77,10 +78,13 @@ class FakeParts:
             self.workers_open -= 1
 
     def reload(self) -> None:
+        """Fail if there is a mistake in the settings."""
+        if self.mistake is not None:
+            raise self.mistake
+
+    def reload_optout(self) -> None:
         """Take over a newer scope."""
         newer, self.newer = self.newer, None
-        if isinstance(newer, ConfigError):
-            raise newer
         self.scope = newer or self.scope
 
     def optout_changed(self) -> bool:
@@ -178,7 +182,8 @@ class TestWatch:
         assert {case.refused for case in parts.audience.cases} == {None}
 
     async def test_a_newer_optout_file_is_heeded(self, parts: FakeParts) -> None:
-        """Who opts out while being asked is asked no more, and gets the reason."""
+        """Who opts out is asked no more, and gets the reason, whatever is wrong beside it."""
+        parts.mistake = ConfigError("botprobe.toml: unknown field `hosp`")
         async with watching(parts):
             deliver(parts.box, 1)
             await parts.audience.wait_for(lambda: len(parts.tarpit.asked) == 2)
@@ -194,7 +199,7 @@ class TestWatch:
         """A typing error on SIGHUP is told, and nothing stops."""
         parts.tarpit.opened.set()
         async with watching(parts) as (watch, _):
-            parts.newer = ConfigError("botprobe.toml: unknown field `hosp`")
+            parts.mistake = ConfigError("botprobe.toml: unknown field `hosp`")
             watch.commands.put_nowait(Command.RELOAD)
             await parts.audience.wait_for(lambda: bool(parts.audience.troubles))
             deliver(parts.box, 1)

@@ -23,7 +23,7 @@ def test_stops_at_once_and_its_successor_finishes() -> None:
 
 def test_a_short_soak_loses_nothing() -> None:
     """Kills, a full disk, a locked store, no network, another time: all is accounted for."""
-    short = ("--mails", "400", "--hosts", "24", "--seconds", "40", "--kills", "3")
+    short = ("--mails", "300", "--hosts", "24", "--seconds", "30", "--kills", "2")
     done = run_in_lab(
         *("python", "-m", "tests.service.soak", "--inside", "--patience", "120", *short),
         timeout=220,
@@ -32,6 +32,6 @@ def test_a_short_soak_loses_nothing() -> None:
     start = done.stdout.index("{")
     account = json.loads(done.stdout[start:])
     assert account["wrong"] == []
-    assert account["taken"] == 400
-    assert account["lives"] == 4
+    assert account["taken"] == 300
+    assert account["lives"] >= 3
     assert done.stdout[:start].count("\n") >= 3  # the troubles that there were
