@@ -16,6 +16,7 @@ parts = st.sampled_from(
         "unknown",
         "by",
         "HELO",
+        "helo",
         "account",
         "softdnserr",
         "x.",
