@@ -143,6 +143,7 @@ async def open_batch(
         ConfigError: a setting is wrong.
         StoreError: the store cannot be opened.
     """
+    _raise_file_limit()
     async with open_store(settings) as store:
         budget = await _budget(settings, store)
         scope = scope_of(settings)
@@ -181,23 +182,25 @@ class WatchParts:
         again, after = parse_again(settings.watch.again), after_action(settings.watch.after)
         for root in scanner.roots:
             mail_directories(root)
-        self._optout_seen = _signature(settings.scope.optout)
-        try:
-            self.scope = scope_of(settings)
-        except ConfigError as error:
-            self.problem = str(error)  # whoever asked to be left alone is not known
-            raise
+        self._read_scope(settings)
         self._settings, self._reading, self._scanner = settings, reading, scanner
         self._again, self._after = again, after
         self.budget.limits = _limits(settings)
-        self.problem = None
         table = settings.watch
         self.stop_file = Path(table.stop_file) if table.stop_file else None
         self.drain_seconds = table.drain_seconds
 
+    def reload_optout(self) -> None:
+        """Read the opt-out file again, whatever is wrong with the settings by now.
+
+        Raises:
+            ConfigError: it cannot be read; nobody may be probed until it can.
+        """
+        self._read_scope(self._scoped)
+
     def optout_changed(self) -> bool:
         """Say whether the opt-out file is another than the one that was read."""
-        return _signature(self._settings.scope.optout) != self._optout_seen
+        return _signature(self._scoped.scope.optout) != self._optout_seen
 
     def reader(self) -> Reader:
         """Make a reader of the mailboxes."""
@@ -231,6 +234,15 @@ class WatchParts:
                 concurrency=settings.watch.concurrency,
                 again=self._again,
             )
+
+    def _read_scope(self, settings: Settings) -> None:
+        self._scoped, self._optout_seen = settings, _signature(settings.scope.optout)
+        try:
+            self.scope = scope_of(settings)
+        except ConfigError as error:
+            self.problem = str(error)  # whoever asked to be left alone is not known
+            raise
+        self.problem = None
 
 
 @asynccontextmanager
@@ -314,13 +326,14 @@ async def _open_pipeline(
     settings: Settings, scope: Scope, store: CaseStore, budget: Budget, watcher: Watcher
 ) -> AsyncIterator[Pipeline]:
     """Start the probes, and put the pipeline together."""
+    judge = judge_of(settings)
     async with open_probes(settings, scope) as probes:
         yield Pipeline(
             probes=probes,
             scope=scope,
             budget=budget,
             store=store,
-            judge=judge_of(settings),
+            judge=judge,
             watcher=watcher,
         )
 

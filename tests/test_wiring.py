@@ -1,10 +1,100 @@
 """What wiring makes of the settings where it can be wrong."""
 
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
 import pytest
 
-from botprobe.config import load_settings
+from botprobe.config import Settings, load_settings
 from botprobe.errors import ConfigError
-from botprobe.wiring import shipped_weights, weights_of
+from botprobe.scope.budget import Budget, Limits
+from botprobe.store.sqlite import SqliteStore
+from botprobe.wiring import WatchParts, shipped_weights, weights_of
+from tests.intake.test_watching import maildir
+from tests.service.fakes import FakeAudience
+
+OPTED_OUT = ip_address("8.8.4.4")
+
+
+@dataclass
+class Installation:
+    """A mailbox, an opt-out file and settings of a watch, and parts made from them."""
+
+    folder: Path
+    parts: WatchParts
+
+    def opt_out(self, line: str) -> None:
+        """Add a line to the opt-out file."""
+        path = self.folder / "optout"
+        path.write_text(f"{path.read_text()}{line}\n")
+
+    def damage_settings(self) -> None:
+        """Leave the settings as an editor may, half done."""
+        (self.folder / "botprobe.toml").write_text("[scop")
+
+
+@pytest.fixture
+async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
+    """Return parts of a watch whose opt-out file is empty."""
+    box, optout, config = maildir(tmp_path / "box"), tmp_path / "optout", tmp_path / "botprobe.toml"
+    optout.touch()
+    config.write_text(f"[scope]\noptout = '{optout}'\n[watch]\nmailboxes = ['{box}']\n")
+
+    def load() -> Settings:
+        return load_settings(config, {}, {})
+
+    async with SqliteStore(tmp_path / "cases.sqlite") as store:
+        yield Installation(tmp_path, WatchParts(load, store, Budget(Limits()), FakeAudience()))
+
+
+class TestWatchParts:
+    async def test_who_opts_out_is_heeded_whatever_else_is_wrong(
+        self, installation: Installation
+    ) -> None:
+        """Settings that somebody left half done delay nobody's wish."""
+        parts = installation.parts
+        installation.damage_settings()
+        installation.opt_out("8.8.4.0/24 asked by mail")
+
+        assert parts.optout_changed()
+        parts.reload_optout()
+
+        assert parts.scope.refusal(OPTED_OUT) == "opted out"
+        assert parts.problem is None
+        assert not parts.optout_changed()
+
+    async def test_a_damaged_optout_file_is_a_problem_until_it_is_mended(
+        self, installation: Installation
+    ) -> None:
+        """Nobody is probed while it is not known who asked to be left alone; it is told once."""
+        parts = installation.parts
+        installation.opt_out("8.8.4.0/240")
+
+        with pytest.raises(ConfigError):
+            parts.reload_optout()
+        told_again, problem = parts.optout_changed(), parts.problem
+        (installation.folder / "optout").write_text("8.8.4.0/24\n")
+        parts.reload_optout()
+
+        assert not told_again
+        assert problem is not None
+        assert parts.problem is None
+        assert parts.scope.refusal(OPTED_OUT) == "opted out"
+
+    async def test_wrong_settings_do_not_hide_the_optout_file(
+        self, installation: Installation
+    ) -> None:
+        """What a failed reload did not come to is still noticed as changed."""
+        parts = installation.parts
+        installation.damage_settings()
+        installation.opt_out("8.8.4.0/24")
+
+        with pytest.raises(ConfigError):
+            parts.reload()
+
+        assert parts.optout_changed()
 
 
 class TestWeightsOf:
