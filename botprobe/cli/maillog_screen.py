@@ -14,7 +14,7 @@ from botprobe.observers.maillog import model as published
 from botprobe.observers.maillog.analysis import Analysis, Incident
 from botprobe.observers.maillog.effect import BeforeAfter
 from botprobe.observers.maillog.fit import Line
-from botprobe.observers.maillog.wording import incident_sentence, verdict
+from botprobe.observers.maillog.wording import incident_sentence, usual_alpha, verdict
 
 BARS = "▁▂▃▄▅▆▇█"
 # As many days as fit beside their names on a terminal of 100 columns.
@@ -77,10 +77,25 @@ def _model(analysis: Analysis) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_row(Text("m_SMTP", style="dim"), _fit(model.dns, published.PUBLISHED_M_SMTP))
     grid.add_row(Text("s", style="dim"), _fit(model.mails, published.PUBLISHED_S))
+    grid.add_row(Text("alpha", style="dim"), _usual_alpha(analysis))
     if model.q is not None:
         kn = "" if model.kn is None else f", kn = {model.kn:.2f}"
         grid.add_row(Text("q", style="dim"), Text(f"{model.q:.3f}{kn}"))
     return grid
+
+
+def _usual_alpha(analysis: Analysis) -> Text:
+    kinds = (
+        ("working days", False, published.PUBLISHED_ALPHA_WEEKDAY),
+        ("holidays", True, published.PUBLISHED_ALPHA_HOLIDAY),
+    )
+    parts = [
+        f"{alpha:.2f} on {name} (published {value:.2f})"
+        for name, holiday, value in kinds
+        if (alpha := usual_alpha(analysis.days, holiday=holiday)) is not None
+    ]
+    worst = ", ".join(f"{value:.2f}" for value in published.PUBLISHED_ALPHA_ABNORMAL)
+    return Text("; ".join([*parts, f"published abnormal days {worst}"]))
 
 
 def _fit(line: Line | None, published_value: float) -> Text:

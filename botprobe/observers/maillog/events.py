@@ -1,7 +1,6 @@
 """What one hour of one log file says, before anything is concluded from it."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -70,11 +69,3 @@ class HourEvents:
     def refuse(self, client: bytes, kind: str) -> None:
         """Count one refused command."""
         self.rejects.setdefault(kind, []).append(client)
-
-
-def unread_lines(lines: Iterable[bytes]) -> Unread:
-    """Count lines that nothing could be made of."""
-    unread = Unread()
-    for line in lines:
-        unread.add(line)
-    return unread
