@@ -4,9 +4,10 @@ Each check is independent: one that cannot even be made is a failed check, not a
 """
 
 import asyncio
+import ctypes
 import os
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
@@ -17,6 +18,7 @@ from dns.exception import DNSException
 
 from botprobe.config import Settings, addresses
 from botprobe.errors import BotprobeError, ProbeUnavailable
+from botprobe.intake.watching import Feed
 from botprobe.probes.canary import EgressState
 from botprobe.probes.osdetect_nmap import nmap_version, os_database, require_raw_socket
 from botprobe.probes.ping import needs_raw_socket
@@ -25,6 +27,9 @@ from botprobe.wiring import hostlog_of, open_store, scope_of
 
 # Room for some ten thousand cases and logs; a full disk loses logs.
 ENOUGH_DISK = 100 * 2**20
+
+# Size of struct timex on 64 bits, and the answer of a clock that nobody synchronises.
+_TIMEX_BYTES, _TIME_ERROR = 256, 5
 
 
 class State(StrEnum):
@@ -62,6 +67,8 @@ async def examine(settings: Settings) -> list[Check]:
         _scope,
         _store,
         _disk,
+        _clock,
+        _mailboxes,
     )
     return [await _guarded(check, settings) for check in checks]
 
@@ -69,7 +76,7 @@ async def examine(settings: Settings) -> list[Check]:
 async def _guarded(check: Callable[[Settings], Awaitable[Check]], settings: Settings) -> Check:
     try:
         return await check(settings)
-    except BotprobeError as error:
+    except (BotprobeError, OSError) as error:
         return Check(check.__name__.strip("_"), State.BAD, str(error))
 
 
@@ -195,3 +202,35 @@ def _configured_resolver(settings: Settings) -> Resolver:
         resolver.nameservers = [str(address) for address in nameservers]
     resolver.lifetime = settings.dns.timeout
     return resolver
+
+
+async def _clock(_settings: Settings) -> Check:
+    """Ask the kernel whether anybody sets the clock (adjtimex(2)): delays are counted by it."""
+    mend = "systemctl enable --now systemd-timesyncd"
+    libc = ctypes.CDLL(None, use_errno=True)
+    state = libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    if state == _TIME_ERROR:
+        return Check("clock", State.WARNING, "nobody keeps it right", mend)
+    if state < 0:
+        return Check("clock", State.WARNING, "the kernel does not tell whether it is right", mend)
+    return Check("clock", State.GOOD, "kept right")
+
+
+async def _mailboxes(settings: Settings) -> Check:
+    """Look whether the mailboxes of the watch can be read, and noticed by inotify."""
+    if not settings.watch.mailboxes:
+        return Check("mailboxes", State.GOOD, "none to watch")
+    blind = await asyncio.to_thread(_why_blind, settings.watch.mailboxes)
+    if blind:
+        mend = "sysctl -w fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=65536"
+        return Check("mailboxes", State.WARNING, f"found by scanning only: {blind}", mend)
+    return Check("mailboxes", State.GOOD, "noticed by inotify")
+
+
+def _why_blind(mailboxes: Sequence[str]) -> str | None:
+    feed = Feed([Path(name).expanduser() for name in mailboxes])
+    try:
+        feed.open()
+    finally:
+        feed.close()
+    return feed.blind
