@@ -2,13 +2,14 @@
 
 Most access providers and clouds block outgoing port 25, silently or by a forged reset. There every
 host of the world looks as if it had no mail server. So the operator names hosts that are known to
-greet on 25, and silence of a target counts only while one of these canaries greets.
+greet on 25, and silence of a target counts only while one of these canaries greets. IPv4 and IPv6
+leave by ways of their own: each has its own canaries, and neither speaks for the other.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from botprobe.errors import ProbeUnavailable
@@ -39,11 +40,8 @@ class Egress:
     """A clause fit for a report."""
 
 
-UNKNOWN = Egress(EgressState.UNKNOWN, "no canary is configured, so silence on 25 proves nothing")
-
-
 class Canary:
-    """Asks hosts that are known to greet, at most once in ``max_age`` seconds."""
+    """Asks hosts that are known to greet, each at most once in ``max_age`` seconds."""
 
     def __init__(
         self,
@@ -53,30 +51,50 @@ class Canary:
         max_age: float = MAX_AGE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._hosts = tuple(hosts)
-        self._probe = probe
-        self._max_age = max_age
-        self._clock = clock
-        self._seen: Egress | None = None
-        self._seen_at = 0.0
-        self._one_at_a_time = asyncio.Lock()
+        self._ways = {
+            version: _WayOut(
+                hosts=tuple(host for host in hosts if host.address.version == version),
+                probe=probe,
+                max_age=max_age,
+                clock=clock,
+            )
+            for version in (4, 6)
+        }
+
+    async def egress(self, version: int = 4) -> Egress:
+        """Say whether port 25 is open on the way out by one version of IP, asking if need be."""
+        way = self._ways[version]
+        if not way.hosts:
+            because = f"no canary is configured for IPv{version}, so silence on 25 proves nothing"
+            return Egress(EgressState.UNKNOWN, because)
+        return await way.egress()
+
+
+@dataclass(slots=True, kw_only=True)
+class _WayOut:
+    """What is known of the way out by one version of IP."""
+
+    hosts: tuple[Target, ...]
+    probe: Probe[SmtpResult]
+    max_age: float
+    clock: Callable[[], float]
+    seen: Egress | None = None
+    seen_at: float = 0
+    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def egress(self) -> Egress:
-        """Say whether port 25 is open on the way out, asking the canaries if that is not known."""
-        if not self._hosts:
-            return UNKNOWN
         # Counted from the call: those who queue up behind a slow check all take its answer.
-        oldest = self._clock() - self._max_age
-        async with self._one_at_a_time:
-            if self._seen is None or self._seen_at < oldest:
-                began = self._clock()
+        oldest = self.clock() - self.max_age
+        async with self.one_at_a_time:
+            if self.seen is None or self.seen_at < oldest:
+                began = self.clock()
                 # Both or neither: a check that is cancelled must not renew the former answer.
-                self._seen, self._seen_at = await self._ask(), began
-            return self._seen
+                self.seen, self.seen_at = await self._ask(), began
+            return self.seen
 
     async def _ask(self) -> Egress:
         """Ask the first canary, and the others only if it does not greet."""
-        first, *others = self._hosts
+        first, *others = self.hosts
         if why_not := await self._why_silent(first):
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._why_silent(host)) for host in others]
@@ -86,7 +104,7 @@ class Canary:
         return Egress(EgressState.OPEN, "a canary greets on port 25")
 
     async def _why_silent(self, host: Target) -> str | None:
-        match await measure(self._probe, host):
+        match await measure(self.probe, host):
             case Measured(SmtpResult(speaks_smtp=True)):
                 return None
             case Measured(SmtpResult(port=port, broke=broke)):
@@ -117,7 +135,7 @@ class GuardedSmtpProbe:
         result = await self.probe.run(target)
         if result.speaks_smtp:
             return result
-        egress = await self.canary.egress()
+        egress = await self.canary.egress(target.address.version)
         if egress.state is not EgressState.OPEN:
             raise ProbeUnavailable(egress.because)
         return result

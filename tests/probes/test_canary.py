@@ -19,6 +19,7 @@ CLOSED = SmtpResult(port=PortState.CLOSED)
 FILTERED = SmtpResult(port=PortState.FILTERED)
 
 HOST = Target(ip_address("198.18.10.1"))
+HOST_6, SIXTH = Target(ip_address("2001:db8:10::1")), Target(ip_address("2001:db8:4::25"))
 FIRST, SECOND = Target(ip_address("198.18.4.25")), Target(ip_address("198.18.4.26"))
 
 
@@ -28,12 +29,14 @@ class FakeSmtpProbe:
 
     hosts: Mapping[Target, SmtpResult | Exception]
     asked: list[Target] = field(default_factory=list)
+    called: asyncio.Event = field(default_factory=asyncio.Event)
     under_way: int = 0
     most_under_way: int = 0
 
     async def run(self, target: Target) -> SmtpResult:
         """Answer after a turn of the loop."""
         self.asked.append(target)
+        self.called.set()
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         await asyncio.sleep(0)
@@ -51,6 +54,16 @@ class TestEgress:
 
         assert egress.state is EgressState.UNKNOWN
         assert "no canary is configured" in egress.because
+
+    async def test_each_ip_version_has_its_own_way_out(self) -> None:
+        """A greeting over IPv4 says nothing about IPv6, nor does a block."""
+        probe = FakeSmtpProbe({FIRST: GREETS, SIXTH: FILTERED})
+        canary = Canary((FIRST, SIXTH), probe)
+
+        states = [(await canary.egress(version)).state for version in (4, 6)]
+
+        assert states == [EgressState.OPEN, EgressState.BLOCKED]
+        assert probe.asked == [FIRST, SIXTH]
 
     @pytest.mark.parametrize("greeting", [GREETS, REFUSES])
     async def test_open_if_the_first_greets(self, greeting: SmtpResult) -> None:
@@ -108,11 +121,11 @@ class TestEgress:
         canary = Canary((FIRST,), probe, max_age=10, clock=lambda: now[0])
         await canary.egress()
         now[0], probe.hosts = 11.0, {FIRST: FILTERED}
+        probe.called.clear()
 
         async with asyncio.TaskGroup() as group:
             impatient = group.create_task(canary.egress())
-            while len(probe.asked) < 2:
-                await asyncio.sleep(0)
+            await probe.called.wait()
             impatient.cancel()
 
         assert (await canary.egress()).state is EgressState.BLOCKED
@@ -157,6 +170,14 @@ class TestGuardedSmtpProbe:
 
         with pytest.raises(ProbeUnavailable, match=reason):
             await guarded.run(HOST)
+
+    async def test_canaries_of_the_other_ip_version_prove_nothing(self) -> None:
+        """Where IPv6 was never seen to leave, silence over IPv6 may be ours."""
+        probe = FakeSmtpProbe({HOST_6: FILTERED, FIRST: GREETS})
+        guarded = GuardedSmtpProbe(probe=probe, canary=Canary((FIRST,), probe))
+
+        with pytest.raises(ProbeUnavailable, match="no canary is configured for IPv6"):
+            await guarded.run(HOST_6)
 
     async def test_the_canary_is_asked_after_the_silence(self) -> None:
         """A way out that was blocked in between is noticed."""
