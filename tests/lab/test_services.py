@@ -78,5 +78,7 @@ class TestAll:
     def test_end_or_go_on_but_do_not_fail(self, name: str) -> None:
         """Every service takes a client that speaks SMTP and hangs up."""
         said, _ = _talk(name, actions=50)
+        # An SMB server waits for a request of its own protocol, as the real ones do.
+        is_mute = name == "silent" or name.startswith("smb1-")
 
-        assert bool(said) == (name != "silent")
+        assert bool(said) is not is_mute
