@@ -100,10 +100,21 @@ async def send_mail(message: EmailMessage, server: MailServer) -> tuple[str, ...
             password=password,
             timeout=server.timeout,
         )
-    except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
-        what = " ".join(str(error).split()) or type(error).__name__
+    except aiosmtplib.SMTPRecipientsRefused as error:
+        what = "; ".join(_refusal(each.recipient, each.message) for each in error.recipients)
         raise DeliveryError(f"{server.host}:{server.port} took no mail: {what}") from error
-    return tuple(f"{recipient} refused: {reply.message}" for recipient, reply in refused.items())
+    except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
+        what = _one_line(str(error)) or type(error).__name__
+        raise DeliveryError(f"{server.host}:{server.port} took no mail: {what}") from error
+    return tuple(_refusal(recipient, reply.message) for recipient, reply in refused.items())
+
+
+def _refusal(recipient: str, words: str) -> str:
+    return f"{recipient} refused: {_one_line(words)}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _address(text: str) -> str:
