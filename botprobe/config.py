@@ -7,7 +7,7 @@ what was meant to be closed. Environment variables are called ``BOTPROBE_SECTION
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +16,11 @@ import msgspec
 from botprobe.classify.listings import Listing
 from botprobe.errors import ConfigError
 from botprobe.model.mail import IpAddress
+from botprobe.scope.addresses import IpNetwork, unmapped_network
 
-IpNetwork = IPv4Network | IPv6Network
+# Thirty years in seconds; whatever is counted here is less.
+MAX_NUMBER = 1_000_000_000
+_POSITIVE = ("concurrency", "timeout", "every_seconds", "rescan_seconds")
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,7 +58,7 @@ class SmtpTable(Table, frozen=True):
     """The SMTP session on port 25."""
 
     helo_name: str | None = None
-    """The name that our EHLO gives; without it the machine's own full name."""
+    """The name that our EHLO gives; without it the machine's host name."""
     connect_timeout: float = 10
     session_timeout: float = 75
     """Seconds for a whole session; a greeting may take 60 of them."""
@@ -277,7 +280,7 @@ def networks(texts: tuple[str, ...], key: str) -> tuple[IpNetwork, ...]:
         ConfigError: one of them is not a network.
     """
     try:
-        return tuple(ip_network(text, strict=False) for text in texts)
+        return tuple(unmapped_network(ip_network(text, strict=False)) for text in texts)
     except ValueError as error:
         raise ConfigError(f"{key}: {error}") from error
 
@@ -312,12 +315,20 @@ def _check(settings: Settings) -> None:
     networks(scope.own_networks, "scope.own_networks")
     addresses(settings.canary.hosts, "canary.hosts")
     addresses(settings.dns.nameservers, "dns.nameservers")
-    for name in ("scope", "smtp", "dns", "watch"):
+    for name in Settings.__struct_fields__:
         table = getattr(settings, name)
         for key in table.__struct_fields__:
-            value = getattr(table, key)
-            if isinstance(value, (int, float)) and value < 0:
-                raise ConfigError(f"{name}.{key}: must not be negative")
+            _check_number(f"{name}.{key}", getattr(table, key))
+
+
+def _check_number(key: str, value: object) -> None:
+    """Refuse numbers that no clock or counter can work with, ``nan`` and ``inf`` among them."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return
+    if not 0 <= value <= MAX_NUMBER:
+        raise ConfigError(f"{key}: must be a number from 0 to {MAX_NUMBER:,}")
+    if value == 0 and key.endswith(_POSITIVE):
+        raise ConfigError(f"{key}: must be more than 0")
 
 
 def _default_file(environ: Mapping[str, str]) -> Path | None:
@@ -345,8 +356,11 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         if not variable.startswith("BOTPROBE_") or variable == "BOTPROBE_CONFIG":
             continue
         section, _, key = variable.removeprefix("BOTPROBE_").lower().partition("_")
-        if section in Settings.__struct_fields__:
-            tables.setdefault(section, {})[key] = _toml_value(text)
+        if section == "lab":
+            continue  # the laboratory's own marks
+        if section not in Settings.__struct_fields__:
+            raise ConfigError(f"{variable}: there are no settings called {section!r}")
+        tables.setdefault(section, {})[key] = _toml_value(text)
     return tables
 
 

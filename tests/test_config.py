@@ -1,10 +1,11 @@
 """Settings from file, environment and command line."""
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
-from botprobe.config import Settings, load_settings
+from botprobe.config import Settings, load_settings, networks
 from botprobe.errors import ConfigError
 
 
@@ -55,7 +56,11 @@ class TestLoadSettings:
             ("[smpt]\n", r"unknown field `smpt`"),
             ("smtp = 1", "not a table"),
             ("[dns]\ntimeout = 'soon'", r"Expected `float`, got `str` - at `\$\.dns\.timeout`"),
-            ("[dns]\ntimeout = -1", r"dns\.timeout: must not be negative"),
+            ("[dns]\ntimeout = -1", r"dns\.timeout: must be a number from 0"),
+            ("[dns]\ntimeout = 0", r"dns\.timeout: must be more than 0"),
+            ("[scope]\nconcurrency = 0", r"scope\.concurrency: must be more than 0"),
+            ("[scope]\ncooldown_hours = inf", r"scope\.cooldown_hours: must be a number"),
+            ("[scope]\ncooldown_hours = nan", r"scope\.cooldown_hours: must be a number"),
             ("[dns\n", "botprobe.toml: "),
             ("[scope]\nallow = ['198.18.0.0/150']", r"scope\.allow: "),
             ("[scope]\nhops = 'some'", r"scope\.hops: 'some' is not one of"),
@@ -66,6 +71,17 @@ class TestLoadSettings:
         """A typing error never silently opens what was meant to be closed."""
         with pytest.raises(ConfigError, match=message):
             load_settings(write(tmp_path, text), {}, {})
+
+    def test_a_misspelt_variable_is_an_error(self) -> None:
+        """An opt-out that nobody reads would be no opt-out."""
+        with pytest.raises(ConfigError, match="BOTPROBE_SCOP_OPTOUT: there are no settings"):
+            load_settings(None, {"BOTPROBE_SCOP_OPTOUT": "/etc/optout"}, {})
+
+    def test_a_mapped_network_is_the_one_that_it_holds(self) -> None:
+        """Whoever writes an IPv4 network as IPv6 means the same hosts."""
+        assert networks(("::ffff:8.8.4.0/120",), "scope.own_networks") == (
+            ip_network("8.8.4.0/24"),
+        )
 
     def test_a_file_that_was_named_must_exist(self, tmp_path: Path) -> None:
         """A missing file is not an empty one."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import Annotated
 
 import typer
@@ -15,6 +14,7 @@ from botprobe.cli.options import (
     HtmlFile,
     Rejudge,
     StorePath,
+    parse_address,
     settings_from,
 )
 from botprobe.cli.render import print_cases, print_json, stdout_console
@@ -46,10 +46,7 @@ def host(
     html: HtmlFile = None,
 ) -> None:
     """Show the history of one address, and its cases, newest first."""
-    try:
-        ip = ip_address(address.strip("[]"))
-    except ValueError as error:
-        raise typer.BadParameter(f"not an IP address: {address!r}") from error
+    ip = parse_address(address)
     settings = settings_from(config, store=store)
     history, sightings, cases = asyncio.run(_known(settings, ip))
     if not (history or sightings or cases):

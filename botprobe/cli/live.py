@@ -36,8 +36,9 @@ class LiveBoard:
         self._running[target.address] = (time.monotonic(), {})
 
     def measured(self, target: Target, probe: str, outcome: Outcome[Any]) -> None:
-        """Fill in the word of a probe."""
-        self._running[target.address][1][probe] = outcome
+        """Fill in the word of a probe; whoever tells must never fail by it."""
+        if target.address in self._running:
+            self._running[target.address][1][probe] = outcome
 
     def finished(self, case: Case) -> None:
         """Take the line away and count the label."""

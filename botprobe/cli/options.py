@@ -1,13 +1,16 @@
 """Options that several commands share, each said once, and how they override the settings."""
 
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from botprobe.config import Settings, load_settings
+from botprobe.model.mail import IpAddress
 from botprobe.model.verdict import Label
+from botprobe.scope.addresses import unmapped
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", help="Configuration file (TOML).", metavar="FILE")
@@ -84,6 +87,18 @@ OwnHosts = Annotated[
 HtmlFile = Annotated[
     Path | None, typer.Option("--html", help="Write a page that stands alone.", metavar="FILE")
 ]
+
+
+def parse_address(text: str) -> IpAddress:
+    """Read an address of the command line; an IPv4-mapped one is the IPv4 address it holds.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    try:
+        return unmapped(ip_address(text.strip("[]")))
+    except ValueError as error:
+        raise typer.BadParameter(f"not an IP address: {text!r}") from error
 
 
 def settings_from(

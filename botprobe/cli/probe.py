@@ -1,6 +1,5 @@
 """``botprobe probe``: investigate addresses that the operator names, without a mail."""
 
-from ipaddress import ip_address
 from typing import Annotated
 
 import typer
@@ -19,6 +18,7 @@ from botprobe.cli.options import (
     LogDirectory,
     ProxyCheck,
     StorePath,
+    parse_address,
     settings_from,
 )
 from botprobe.cli.render import print_cases
@@ -49,16 +49,10 @@ def probe(
         canary=canary,
         proxy_check=proxy_check,
     )
-    found = investigate(settings, [_candidate(text) for text in addresses], fresh=fresh)
+    targets = dict.fromkeys(parse_address(text) for text in addresses)
+    found = investigate(settings, [Candidate(Target(ip)) for ip in targets], fresh=fresh)
     print_cases(found.cases, as_json=as_json, jsonl=jsonl, explain=explain)
     code = exit_code(found, fail_on or ())
     if code is ExitCode.DONE and all(case.refused is not None for case in found.cases):
         code = ExitCode.REFUSED
     raise typer.Exit(code)
-
-
-def _candidate(text: str) -> Candidate:
-    try:
-        return Candidate(Target(ip_address(text.strip("[]"))))
-    except ValueError as error:
-        raise typer.BadParameter(f"not an IP address: {text!r}") from error

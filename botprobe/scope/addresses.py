@@ -54,6 +54,7 @@ SPECIAL_PURPOSE: tuple[tuple[str, str], ...] = (
 
 # RFC 4291 section 2.4 and the IANA IPv6 address space registry: all that was ever allocated.
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
+_MAPPED_BITS = 96
 _SPECIAL = tuple((ip_network(network), meaning) for network, meaning in SPECIAL_PURPOSE)
 
 
@@ -108,6 +109,14 @@ def unmapped(address: IpAddress) -> IpAddress:
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return IPv6Address(int(address)) if address.scope_id else address
+
+
+def unmapped_network(network: IpNetwork) -> IpNetwork:
+    """Return the IPv4 network inside an IPv4-mapped one, any other as it is."""
+    first = network.network_address
+    if isinstance(first, IPv6Address) and first.ipv4_mapped and network.prefixlen >= _MAPPED_BITS:
+        return IPv4Network((first.ipv4_mapped, network.prefixlen - _MAPPED_BITS))
+    return network
 
 
 def _covering(address: IpAddress, networks: Iterable[IpNetwork]) -> IpNetwork | None:

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from botprobe.errors import ConfigError
-from botprobe.scope.addresses import IpNetwork
+from botprobe.scope.addresses import IpNetwork, unmapped_network
 
 
 def parse_optout(text: str, name: str) -> tuple[IpNetwork, ...]:
@@ -24,7 +24,7 @@ def parse_optout(text: str, name: str) -> tuple[IpNetwork, ...]:
         if not words or words[0].startswith("#"):
             continue
         try:
-            networks.append(ip_network(words[0], strict=False))
+            networks.append(unmapped_network(ip_network(words[0], strict=False)))
         except ValueError as error:
             raise ConfigError(f"{name}:{number}: not a network: {words[0][:50]!r}") from error
     return tuple(networks)

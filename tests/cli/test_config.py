@@ -76,7 +76,7 @@ class TestCheck:
             ('[watch]\nagain = ["1y"]\n', "1y"),
             ('[scope]\noptout = "/nowhere/optout"\n', "opt-out"),
             ('[trust]\ntrusted_networks = ["x"]\n', "not a network"),
-            ("[watch]\ndrain_seconds = -1\n", "negative"),
+            ("[watch]\ndrain_seconds = -1\n", "must be a number"),
         ],
     )
     def test_what_is_wrong_is_told(

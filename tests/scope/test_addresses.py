@@ -92,16 +92,10 @@ class TestScope:
 
         assert scope.refusal(ip_address("::ffff:8.8.4.4")) == "opted out"
 
-    @given(st.ip_addresses())
-    def test_require_raises_exactly_where_refusal_has_a_reason(
-        self, address: IPv4Address | IPv6Address
-    ) -> None:
-        """The check at the socket and the check of the target never disagree."""
+    def test_require_stops_whoever_would_send(self) -> None:
+        """At the socket a forbidden address is an error, and its text says why."""
         scope = Scope()
-        reason = scope.refusal(address)
 
-        if reason is None:
-            scope.require(address)
-        else:
-            with pytest.raises(RefusedByScope, match="refused"):
-                scope.require(address)
+        scope.require(ip_address("8.8.4.4"))
+        with pytest.raises(RefusedByScope, match="refused: private use, RFC 1918"):
+            scope.require(ip_address("10.0.0.1"))

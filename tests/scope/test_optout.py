@@ -16,6 +16,10 @@ class TestParseOptout:
 
         assert parse_optout(text, "optout") == (ip_network("8.8.4.0/24"), ip_network("2a00::1/128"))
 
+    def test_a_mapped_network_is_the_one_that_it_holds(self) -> None:
+        """Whoever opts out by the IPv6 form of an IPv4 network is heard."""
+        assert parse_optout("::ffff:8.8.4.0/120\n", "optout") == (ip_network("8.8.4.0/24"),)
+
     def test_a_wrong_line_is_fatal_and_named(self) -> None:
         """Whoever asked to be left alone must not be probed because of a typing error."""
         with pytest.raises(ConfigError, match=r"optout:2: not a network: '8\.8\.4\.0/240'"):
