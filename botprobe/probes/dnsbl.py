@@ -28,6 +28,8 @@ from botprobe.probes.resolver import SYSTEM_RESOLVER, Nameservers, ask
 # Spamhaus ZEN, which joins most lists, has given five.
 MAX_CODES = 16
 RETEST_SECONDS = 3600
+# A test that got no answer says nothing about the list: a packet was lost, a resolver restarted.
+RETRY_SECONDS = 30
 
 # RFC 5782, section 5: by IP version what every list must list, and what none may.
 TEST_POINTS: dict[int, tuple[IpAddress, IpAddress]] = {
@@ -64,7 +66,7 @@ def query_name(address: IpAddress, zone: Name) -> Name:
     """Write the name that asks a list for an address (RFC 5782, sections 2.1 and 2.4)."""
     if address in TEST_POINTS[6]:
         # The DNS library would write an IPv4-mapped address as IPv4.
-        nibbles = ".".join(reversed(address.exploded.replace(":", "")))
+        nibbles = ".".join(reversed(f"{int(address):032x}"))
         return from_text(nibbles, origin=zone)
     return from_address(str(address), v4_origin=zone, v6_origin=zone)
 
@@ -88,6 +90,9 @@ class DnsblProbe:
     zones: tuple[str, ...]
     nameservers: Nameservers = SYSTEM_RESOLVER
     retest_seconds: float = RETEST_SECONDS
+    """From a test that was answered to the next one."""
+    retry_seconds: float = RETRY_SECONDS
+    """The same from a test that was not."""
 
     def __post_init__(self) -> None:
         self._known: dict[tuple[str, int], _Fitness] = {}
@@ -124,20 +129,30 @@ class DnsblProbe:
         problem = await self._problem(resolver, zone, address.version)
         if problem is not None:
             return DnsblAnswer(zone=zone, failed=problem)
-        return await _look_up(resolver, zone, address)
+        try:
+            return await _look_up(resolver, zone, address)
+        except ProbeUnavailable as error:
+            return DnsblAnswer(zone=zone, failed=str(error))
 
     async def _problem(self, resolver: Resolver, zone: str, version: int) -> str | None:
-        """Test a list unless that was done within the hour; one test at a time."""
+        """Test a list unless the last test still holds; one test at a time."""
         fitness = self._known.setdefault((zone, version), _Fitness())
         async with fitness.busy:
             if time.monotonic() >= fitness.until:
-                fitness.problem = await _test(resolver, zone, version)
-                fitness.until = time.monotonic() + self.retest_seconds
+                try:
+                    problem, holds = await _test(resolver, zone, version), self.retest_seconds
+                except ProbeUnavailable as error:
+                    problem, holds = str(error), self.retry_seconds
+                fitness.problem, fitness.until = problem, time.monotonic() + holds
             return fitness.problem
 
 
 async def _test(resolver: Resolver, zone: str, version: int) -> str | None:
-    """Say why a list is not fit for use, None if it is."""
+    """Say why a list is not fit for use, None if it is.
+
+    Raises:
+        ProbeUnavailable: its name servers, or our resolver, did not answer.
+    """
     listed, clean = TEST_POINTS[version]
     for address in (listed, clean):
         answer = await _look_up(resolver, zone, address)
@@ -151,8 +166,5 @@ async def _test(resolver: Resolver, zone: str, version: int) -> str | None:
 
 
 async def _look_up(resolver: Resolver, zone: str, address: IpAddress) -> DnsblAnswer:
-    try:
-        records = await ask(resolver, query_name(address, from_text(zone)), RdataType.A)
-    except ProbeUnavailable as error:
-        return DnsblAnswer(zone=zone, failed=str(error))
+    records = await ask(resolver, query_name(address, from_text(zone)), RdataType.A)
     return read_answer(zone, (record.address for record in records))

@@ -161,6 +161,35 @@ class TestDnsblProbe:
         with pytest.raises(ProbeUnavailable, match="test point"):
             await probe.run(HOST)
 
+    async def test_tests_again_soon_if_the_test_got_no_answer(
+        self, server: NameServer, permission: FakePermission
+    ) -> None:
+        """One lost packet takes no list away for an hour."""
+        probe = DnsblProbe(
+            permission=permission, zones=(ZONE,), nameservers=server.nameservers, retry_seconds=0
+        )
+        server.zone = {("2.0.0.127.bl.example.", "A"): dns.rcode.SERVFAIL}
+        with pytest.raises(ProbeUnavailable, match="failed or refused"):
+            await probe.run(HOST)
+        server.zone = TEST_LISTED
+
+        assert (await probe.run(HOST)).answers == (DnsblAnswer(zone=ZONE),)
+
+    async def test_a_list_that_failed_its_test_is_left_alone(
+        self, server: NameServer, permission: FakePermission
+    ) -> None:
+        """What was answered holds for the hour, be it good or bad."""
+        probe = DnsblProbe(
+            permission=permission, zones=(ZONE,), nameservers=server.nameservers, retry_seconds=0
+        )
+        server.zone = {}
+
+        for _ in range(2):
+            with pytest.raises(ProbeUnavailable, match="test point"):
+                await probe.run(HOST)
+
+        assert server.asked.count(("2.0.0.127.bl.example.", "A")) == 1
+
     async def test_says_which_lists_are_fit(
         self, server: NameServer, permission: FakePermission
     ) -> None:
