@@ -41,7 +41,7 @@ class Rate:
 
     def __str__(self) -> str:
         start = time.monotonic() - WINDOW
-        return f"{sum(count for second, count in self._seconds if second >= start)}/min"
+        return str(sum(count for second, count in self._seconds if second >= start))
 
 
 class WatchBoard:
@@ -106,9 +106,9 @@ class WatchBoard:
         waiting = "?" if status.waiting is None else str(status.waiting)
         line = Text.assemble(
             (f"{self._taken} mails", "bold"),
-            f" ({self._mails})  ",
+            f" ({self._mails}/min)  ",
             (f"{waiting} waiting", "bold"),
-            f"  {status.under_way} under way  {self._cases} hosts  ",
+            f"  {status.under_way} under way  {self._cases} hosts/min  ",
             f"budget {status.budget_left}",
         )
         if status.halted is not None:

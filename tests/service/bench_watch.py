@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from botprobe.probes.osdetect import PORTS
@@ -45,6 +46,13 @@ nameservers = ["198.19.0.53"]
 [watch]
 concurrency = 1000
 """
+
+# Where nobody lives: most hosts of a backlog are long gone.
+EMPTY = (
+    IPv4Network("198.18.64.0/18"),
+    IPv4Network("198.18.192.0/18"),
+    IPv4Network("198.19.128.0/17"),
+)
 
 # One host as a careful person would ask it, with our ports, tries and patience.
 BY_HAND = r"""
@@ -89,7 +97,7 @@ class Box:
     def __init__(self, path: Path) -> None:
         self.path = path
         for name in ("tmp", "new", "cur"):
-            (path / name).mkdir(parents=True)
+            (path / name).mkdir(parents=True, exist_ok=True)
         self._count = 0
 
     def prepare(self, boundary: str, claimed: Sequence[str] = ()) -> Path:
@@ -241,6 +249,26 @@ def burst(hosts: Sequence[Host], mails: int, seed: int) -> None:
     )
 
 
+def backlog(mails: int) -> None:
+    """Measure the memory of a watch that finds a full mailbox; each mail names four hosts."""
+    nobody = [str(address) for network in EMPTY for address in network][: mails * 4]
+    with tempfile.TemporaryDirectory() as folder:
+        box = Path(folder) / "box"
+        prepared = Box(box)
+        for number in range(mails):
+            ip, *claimed = nobody[number * 4 : number * 4 + 4]
+            prepared.deliver(prepared.prepare(ip, claimed))
+        watch = Watching(Path(folder))
+        clock = time.monotonic()
+        complete = wait_until(lambda: watch.count("delivery") == mails, 300)
+        seconds, waiting = time.monotonic() - clock, watch.count("host where due is not null")
+        print(
+            f"backlog: {mails} mails{'' if complete else ' NOT'} kept in {seconds:.1f} s,"
+            f" {watch.count('host')} hosts, {waiting} still due; {watch.memory:.0f} MB"
+        )
+        watch.stop()
+
+
 def crowd(hosts: Sequence[Host]) -> Cost:
     """Investigate all hosts, one mail each, and score the verdicts."""
     with tempfile.TemporaryDirectory() as folder:
@@ -316,6 +344,8 @@ def inside(options: argparse.Namespace) -> None:
         idle(hosts[: options.lone])
     if "burst" in options.parts:
         burst(hosts[: options.hosts // 3], options.mails, options.seed)
+    if "backlog" in options.parts:
+        backlog(options.backlog)
     if "crowd" in options.parts:
         ours = crowd(hosts)
         loop = by_hand(sample(hosts, options.loop), 1)
@@ -346,7 +376,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--lone", type=int, default=60, help="mails on an idle watch")
     parser.add_argument("--loop", type=int, default=20, help="hosts for the shell loop")
     parser.add_argument("--crowd", type=int, default=160, help="hosts for xargs -P 16")
-    parser.add_argument("--parts", nargs="*", default=["idle", "burst", "crowd"])
+    parser.add_argument("--backlog", type=int, default=20_000, help="mails of a full mailbox")
+    parser.add_argument("--parts", nargs="*", default=["idle", "burst", "backlog", "crowd"])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)

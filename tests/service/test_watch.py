@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -92,6 +92,17 @@ class FakeParts:
         return self.newer is not None
 
 
+@dataclass(slots=True)
+class FakeSupervisor(Supervisor):
+    """Notes that the service comes to its end."""
+
+    is_stopping: bool = False
+
+    def stopping(self) -> None:
+        """Note it."""
+        self.is_stopping = True
+
+
 @pytest.fixture
 async def parts(tmp_path: Path) -> AsyncIterator[FakeParts]:
     """Return parts around an empty mailbox and an empty store."""
@@ -124,16 +135,22 @@ class TestWatch:
 
     async def test_sigterm_lets_hosts_come_to_their_end(self, parts: FakeParts) -> None:
         """What is under way is finished; what arrives after the signal is left for the next."""
-        async with watching(parts) as (_, task):
+        parts.drain_seconds = 60.0
+        async with watching(parts) as (watch, task):
+            watch.supervisor = supervisor = FakeSupervisor()
             deliver(parts.box, 1)
             await parts.audience.wait_for(lambda: len(parts.tarpit.asked) == 2)
             os.kill(os.getpid(), signal.SIGTERM)
-            await parts.audience.wait_for(lambda: len(asyncio.all_tasks()) < 20)
+            await parts.audience.wait_for(lambda: supervisor.is_stopping)
+            deliver(parts.box, 2)
+            told = len(parts.audience.states)
+            await parts.audience.wait_for(lambda: len(parts.audience.states) >= told + 2)
             parts.tarpit.opened.set()
             await asyncio.wait([task], timeout=5)
             assert task.done()
 
         assert len(parts.audience.cases) == 2
+        assert len(parts.audience.mails) == 1
 
     async def test_a_second_signal_stops_at_once(self, parts: FakeParts) -> None:
         """Nobody waits for a tarpit who does not want to; its host stays due."""
