@@ -1,0 +1,116 @@
+"""The further evidence, with the whole product, on hosts of the laboratory."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.runner import run_in_lab
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
+
+SHARED_STACK = (
+    "Microsoft Windows 7 SP0 - SP1 or Windows Server 2008",
+    "Microsoft Windows 7 or Windows Server 2008 R2",
+)
+
+POPULATION = """\
+[lab]
+dnsbl_zone = "bl.lab.example"
+[[host]]
+name = "canary"
+address = "198.18.4.25"
+open = [25]
+{hosts}
+"""
+HOST = """\
+[[host]]
+name = "{name}"
+address = "{address}"
+persona = {persona}
+ping = true
+open = {open}
+services = {{ {services} }}
+ptr = "{name}.example"
+dnsbl = {dnsbl}
+"""
+SETTINGS = """\
+[scope]
+allow = ["198.18.0.0/15"]
+[smtp]
+helo_name = "probe.trap.example"
+[canary]
+hosts = ["198.18.4.25"]
+[dnsbl]
+zones = ["bl.lab.example", "zen.spamhaus.org"]
+[dnsbl.meanings."bl.lab.example"]
+"127.0.0.2" = "spam-source"
+"""
+
+
+def host(
+    name: str, address: str, ports: list[int], services: dict[int, str], *, listed: bool = False
+) -> str:
+    """Describe one host with a stack that client and server editions share."""
+    return HOST.format(
+        name=name,
+        address=address,
+        persona=json.dumps(SHARED_STACK),
+        open=ports,
+        services=", ".join(f'{port} = "{service}"' for port, service in services.items()),
+        dnsbl='["127.0.0.2"]' if listed else "[]",
+    )
+
+
+def probe(folder: Path, hosts: list[str], *addresses: str) -> dict[str, Any]:
+    """Let botprobe probe addresses in a laboratory of these hosts."""
+    (folder / "population.toml").write_text(POPULATION.format(hosts="".join(hosts)), "ascii")
+    (folder / "botprobe.toml").write_text(SETTINGS, "ascii")
+    files = ("--store", str(folder / "cases.sqlite"), "--log-dir", str(folder / "hosts"))
+    done = run_in_lab(
+        *("python", "-m", "botprobe", "probe", *addresses, *files, "--jsonl"),
+        *("--config", str(folder / "botprobe.toml")),
+        options=("--population", str(folder / "population.toml")),
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stderr
+    return {case["ip"]: case for case in map(json.loads, done.stdout.splitlines())}
+
+
+class TestWindows:
+    def test_services_settle_what_the_stack_leaves_open(self, tmp_path: Path) -> None:
+        """One stack, three hosts: a client, a server, and one that tells nothing."""
+        hosts = [
+            host("client", "198.18.10.1", [135, 445], {445: "smb1-7"}),
+            host("server", "198.18.10.2", [135, 3389], {3389: "rdp-10.0.20348"}),
+            host("mute", "198.18.10.3", [135, 445], {}),
+        ]
+
+        cases = probe(tmp_path, hosts, "198.18.10.1", "198.18.10.2", "198.18.10.3")
+        client, server, mute = (cases[f"198.18.10.{last}"] for last in (1, 2, 3))
+
+        assert {case["facts"]["os"]["role"] for case in cases.values()} == {"ambiguous"}
+        (answer,) = client["facts"]["windows"]["answers"]
+        assert answer["product"] == "Windows 7 Professional 7601 Service Pack 1"
+        assert client["verdict"]["rule_client_windows_without_mail_service"] is True
+        (answer,) = server["facts"]["windows"]["answers"]
+        assert answer["version"] == "10.0.20348"
+        assert server["verdict"]["rule_client_windows_without_mail_service"] is False
+        assert mute["facts"]["windows"]["answers"] == []
+        assert mute["verdict"]["rule_client_windows_without_mail_service"] is None
+
+
+class TestDnsbl:
+    def test_a_list_that_fails_its_test_is_not_measured(self, tmp_path: Path) -> None:
+        """The laboratory has no zen.spamhaus.org: its silence is no good word for anybody."""
+        hosts = [host("listed", "198.18.10.1", [135], {}, listed=True)]
+
+        case = probe(tmp_path, hosts, "198.18.10.1")["198.18.10.1"]
+        lab, zen = case["facts"]["dnsbl"]["answers"]
+
+        assert (lab["codes"], lab["failed"]) == (["127.0.0.2"], None)
+        assert zen["codes"] == []
+        assert "test point" in zen["failed"]
+        rules = {evidence["rule"] for evidence in case["verdict"]["evidence"]}
+        assert "listed-as-spam-source" in rules
