@@ -11,14 +11,12 @@ from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 
 from botprobe.intake.dates import parse_date
-from botprobe.intake.header import MAX_HEADER_BYTES, Field, read_header
+from botprobe.intake.header import Field, read_header
 from botprobe.intake.literals import parse_literal
 from botprobe.intake.mailboxes import find_addresses
 from botprobe.intake.received import parse_received
 from botprobe.intake.trust import TrustSettings, judge
 from botprobe.model.mail import Boundary, Hop, HopStatus, Mail, Trust
-
-__all__ = ["MAX_HEADER_BYTES", "MAX_HOPS", "read_mail"]
 
 # RFC 5321, section 6.3, takes a hundred hops for a loop. The newest are kept: the oldest are
 # those that a sender can add at will.
