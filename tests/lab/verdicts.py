@@ -10,7 +10,7 @@ import csv
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -22,14 +22,16 @@ from botprobe.classify.windowsbuilds import read_windows
 from botprobe.cli.evaluate import evaluation_screen
 from botprobe.cli.rejudge import latest_cases
 from botprobe.config import load_settings
+from botprobe.model.facts import NOT_ASKED
 from botprobe.model.mail import IpAddress
 from botprobe.model.outcome import Measured
 from botprobe.model.results import PortState, WindowsResult
 from botprobe.model.verdict import Case, Label
-from botprobe.pipeline import rejudged
+from botprobe.pipeline import Judge, rejudged
 from botprobe.wiring import judge_of
 
 PRECISION, RECALL = 0.99, 0.95
+BYSTANDER = "bystander"
 BOT = frozenset({Label.BOT})
 
 
@@ -79,11 +81,6 @@ def judged(cases: Sequence[Case], known: Mapping[IpAddress, Known]) -> list[Judg
     ]
 
 
-def called_bot(cases: Sequence[Case], labels: Sequence[Label]) -> Share:
-    """Count hosts that got the label bot."""
-    return wilson(labels.count(Label.BOT), len(cases))
-
-
 def told_apart(cases: Sequence[Case]) -> Mapping[str, int]:
     """Count the hosts whose stack leaves the edition open, by who settled it."""
     counts: Counter[str] = Counter()
@@ -119,50 +116,56 @@ def main(arguments: Sequence[str]) -> int:
     ]
     judge = judge_of(settings)
     everybody = [rejudged(case, judge) for case in everybody]
-    bystanders = [c for c in everybody if known[c.target.address].truth == "bystander"]
-    cases = [case for case in everybody if case not in bystanders]
-    console = Console(highlight=False, width=150)
+    bystanders = sum(known[case.target.address].truth == BYSTANDER for case in everybody)
+    cases = [case for case in everybody if known[case.target.address].truth != BYSTANDER]
+    console = Console(highlight=False, width=150, soft_wrap=True)
     found = evaluate(judged(cases, known), BOT)
     console.print(evaluation_screen(found, len(known) - len(everybody)))
-    return _targets(console, cases, bystanders, known)
-
-
-def _targets(
-    console: Console,
-    cases: Sequence[Case],
-    bystanders: Sequence[Case],
-    known: Mapping[IpAddress, Known],
-) -> int:
-    detectable = [case for case in cases if known[case.target.address].detectable]
-    servers = [case for case in cases if known[case.target.address].truth.startswith("mail-")]
-    rows, missed = [], False
-    for name, labels in (
-        ("botprobe", {case.target.address: case.verdict.label for case in cases}),
-        ("naive rule", {case.target.address: naive_label(case) for case in cases}),
-    ):
-        called = [case for case in cases if labels[case.target.address] is Label.BOT]
-        precision = wilson(sum(known[case.target.address].is_bot for case in called), len(called))
-        recall = called_bot(detectable, [labels[case.target.address] for case in detectable])
-        wronged = called_bot(servers, [labels[case.target.address] for case in servers])
-        rows.append((name, precision, recall, wronged))
-        if name == "botprobe":
-            missed = _misses(precision, recall, wronged)
-    for name, precision, recall, wronged in rows:
-        console.print(
-            f"{name:<12}precision of bot {_share(precision)}, recall of detectable bots "
-            f"{_share(recall)}, mail servers called bot {wronged.hits} of {wronged.total}"
-        )
-    accused = sum(case.verdict.label is Label.BOT for case in bystanders)
-    console.print(f"bystanders whom a forged line names: {accused} of {len(bystanders)} called bot")
+    reached = _print_targets(console, cases, known, judge)
+    called = sum(case.verdict.label is Label.BOT for case in everybody) - found.precision.total
+    console.print(f"bystanders of forged lines: {called} of {bystanders} called bot")
     resolved = told_apart(cases)
     console.print(f"stacks that leave client and server open: {sum(resolved.values())}, settled by")
     for who, count in sorted(resolved.items(), key=lambda item: -item[1]):
         console.print(f"{count:>6}  {who}")
-    return int(missed)
+    return 0 if reached else 1
 
 
-def _misses(precision: Share, recall: Share, wronged: Share) -> bool:
-    return (precision.value or 0) < PRECISION or (recall.value or 0) < RECALL or wronged.hits > 0
+def _print_targets(
+    console: Console,
+    cases: Sequence[Case],
+    known: Mapping[IpAddress, Known],
+    judge: Judge,
+) -> bool:
+    """Print a line for each way to judge; False if botprobe's own misses a target."""
+    unlisted = [replace(case, facts=replace(case.facts, dnsbl=NOT_ASKED)) for case in cases]
+    ways = {
+        "botprobe": [case.verdict.label for case in cases],
+        "without block lists": [rejudged(case, judge).verdict.label for case in unlisted],
+        "naive rule": [naive_label(case) for case in cases],
+    }
+    truths = [known[case.target.address] for case in cases]
+    scores = {way: score(labels, truths) for way, labels in ways.items()}
+    for way, (precision, recall, wronged) in scores.items():
+        console.print(
+            f"{way:<20}precision of bot {_share(precision)}, recall of detectable bots "
+            f"{_share(recall)}, mail servers called bot {wronged.hits} of {wronged.total}"
+        )
+    precision, recall, wronged = scores["botprobe"]
+    reached = (precision.value or 0) >= PRECISION and (recall.value or 0) >= RECALL
+    return reached and not wronged.hits
+
+
+def score(labels: Sequence[Label], truths: Sequence[Known]) -> tuple[Share, Share, Share]:
+    """Return precision, recall of detectable bots, and the share of mail servers called bot."""
+    called = [truth for truth, label in zip(truths, labels, strict=True) if label is Label.BOT]
+    detectable = [truth for truth in truths if truth.detectable]
+    servers = [truth for truth in truths if truth.truth.startswith("mail-")]
+    return (
+        wilson(sum(truth.is_bot for truth in called), len(called)),
+        wilson(sum(truth.detectable for truth in called), len(detectable)),
+        wilson(sum(truth.truth.startswith("mail-") for truth in called), len(servers)),
+    )
 
 
 def _share(share: Share) -> str:
