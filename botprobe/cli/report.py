@@ -28,7 +28,9 @@ from botprobe.wiring import open_store
 # A quarter of a year shows a trend; a longer period shows all of its own weeks, up to a year.
 TREND_WEEKS, MAX_TREND_WEEKS = 13, 53
 
-Week = Annotated[str | None, typer.Option(help="ISO week, FIRST..LAST, or this.", metavar="2026-W47")]
+Week = Annotated[
+    str | None, typer.Option(help="ISO week, FIRST..LAST, or this.", metavar="2026-W47")
+]
 Compare = Annotated[str | None, typer.Option(help="What to compare with.", metavar="2026-W46")]
 Since = Annotated[str | None, typer.Option(help="First week, or a date in it.", metavar="WEEK")]
 Until = Annotated[str | None, typer.Option(help="Last week, or a date in it.", metavar="WEEK")]
