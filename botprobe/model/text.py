@@ -8,24 +8,34 @@ import re
 
 _CONTROL = "\x00-\x1f\x7f-\x9f"
 _SEPARATORS = "\u2028\u2029"
-_BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-_INVISIBLE = (
-    "\u00ad\u115f\u1160\u180e\u200b-\u200d\u2060-\u2065\u206a-\u206f\u3164\ufeff\ufff9-\ufffb"
-)
-_TAGS = "\U000e0000-\U000e0fff"
 _SURROGATES = "\ud800-\udfff"
+_PRIVATE = "\ue000-\uf8ff\U000f0000-\U0010ffff"
+# Default_Ignorable_Code_Point of Unicode 16: bidirectional controls, variation selectors, tags and
+# fillers; they are drawn as nothing. So is the empty Braille pattern.
+_INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+# The other letters of category Cf change the look of their neighbours.
+_FORMAT = (
+    "\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\ufff9-\ufffb\U000110bd\U000110cd"
+    "\U00013430-\U0001343f"
+)
 
 # A spreadsheet would run what begins with one of these (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
-_HARMFUL = re.compile(f"[{_CONTROL}{_SEPARATORS}{_BIDI}{_INVISIBLE}{_TAGS}{_SURROGATES}]")
+_HARMFUL = re.compile(f"[{_CONTROL}{_SEPARATORS}{_SURROGATES}{_PRIVATE}{_INVISIBLE}{_FORMAT}]")
 
 
 def visible(text: str) -> str:
-    r"""Write control, bidirectional, invisible and surrogate characters as ``\x1b``-like escapes.
+    r"""Write control, format, invisible, private and surrogate characters as ``\x1b``-like escapes.
 
     Everything else, a backslash included, stays as it is; the result is one line.
     """
+    if text.isascii() and text.isprintable():
+        return text  # nearly every text, and the class below is slow
     return _HARMFUL.sub(_escape, text)
 
 

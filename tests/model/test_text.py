@@ -1,5 +1,8 @@
 """Text from outside on a terminal."""
 
+import sys
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +24,11 @@ class TestVisible:
             ("\udcff", "\\udcff"),
             ("\U000e0041", "\\U000e0041"),
             ("line\u2028line", "line\\u2028line"),
+            ("pay\u034fpal", "pay\\u034fpal"),
+            ("\u17b4\u180b\ufe0f\uffa0", "\\u17b4\\u180b\\ufe0f\\uffa0"),
+            ("a\u2800b", "a\\u2800b"),
+            ("\U0001d173", "\\U0001d173"),
+            ("\ue000", "\\ue000"),
         ],
     )
     def test_harmful_characters_are_written_as_escapes(self, hostile: str, shown: str) -> None:
@@ -31,6 +39,14 @@ class TestVisible:
     def test_other_text_stays_as_it_is(self, text: str) -> None:
         """Names in any script are readable."""
         assert visible(text) == text
+
+    def test_no_control_or_format_character_of_unicode_is_left(self) -> None:
+        """Whatever Python's Unicode calls control, format, private, surrogate or separator."""
+        steering = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+        letters = map(chr, range(sys.maxunicode + 1))
+        text = "".join(letter for letter in letters if unicodedata.category(letter) in steering)
+
+        assert visible(text).isascii()
 
     @given(st.text())
     def test_nothing_that_steers_a_terminal_is_left(self, text: str) -> None:
