@@ -60,7 +60,7 @@ class Victim:
             environment |= {
                 "LD_PRELOAD": str(FAKETIME),
                 "FAKETIME_TIMESTAMP_FILE": str(clock),
-                "FAKETIME_NO_CACHE": "1",
+                "FAKETIME_CACHE_DURATION": "1",
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             }
         logs = ["--store", str(self.store), "--log-dir", str(self.folder / "disk" / "hosts")]
