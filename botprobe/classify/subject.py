@@ -7,7 +7,7 @@ from botprobe.classify.addressnames import NameKind, name_kind
 from botprobe.classify.listings import Listing, Zones, read_listings
 from botprobe.classify.mailfunction import MailGrade, mail_grade
 from botprobe.classify.oscatalog import OsReading
-from botprobe.classify.system import differs_behind, read_system
+from botprobe.classify.system import differs_behind, read_system, services_differ
 from botprobe.model.facts import Facts
 from botprobe.model.mail import Trust
 from botprobe.model.outcome import Measured
@@ -34,6 +34,8 @@ class Subject:
     os: OsReading | None
     hides_a_windows: bool
     """Whether a Windows answers behind the stack of another system."""
+    services_differ: bool
+    """Whether its Windows services belong to several systems."""
     grade: MailGrade | None
     name: PtrName | None
     """Of its names the one that suits a server best; None if there is none, or not measured."""
@@ -46,7 +48,8 @@ class Subject:
     def is_shared(self) -> bool:
         """Whether several hosts, or none that can be told, stand behind the address."""
         gateway = self.os is not None and self.os.is_gateway
-        return gateway or self.answers_everywhere or self.hides_a_windows
+        several = self.hides_a_windows or self.services_differ
+        return gateway or self.answers_everywhere or several
 
     @property
     def shows_life(self) -> bool:
@@ -123,6 +126,7 @@ def read_subject(facts: Facts, target: Target, zones: Zones) -> Subject:
         answers_everywhere=liar,
         os=None if liar else read_system(facts),
         hides_a_windows=not liar and differs_behind(facts),
+        services_differ=not liar and services_differ(facts),
         grade=None if liar else mail_grade(facts),
         name=name,
         name_kind=kind,

@@ -84,14 +84,25 @@ def read_windows(result: WindowsResult) -> Windows | None:
         None if they told nothing that is known. Answers that differ make it ambiguous: then
         several computers stand behind one address.
     """
-    readings = [reading for answer in result.answers if (reading := _read_answer(answer))]
+    readings = _readings(result)
     if not readings:
         return None
-    roles = {reading.role for reading in readings}
-    decided = roles & {OsRole.CLIENT, OsRole.SERVER, OsRole.OTHER}
-    role = decided.pop() if len(decided) == 1 else OsRole.AMBIGUOUS
-    name = next((reading.name for reading in readings if reading.role is role), readings[0].name)
-    return Windows(name, role)
+    if answers_differ(result):
+        names = dict.fromkeys(reading.name for reading in readings)
+        return Windows(" and ".join(names), OsRole.AMBIGUOUS)
+    # A product's name decides what a shared build leaves open.
+    return next((one for one in readings if one.role is not OsRole.AMBIGUOUS), readings[0])
+
+
+def answers_differ(result: WindowsResult) -> bool:
+    """Whether the services belong to several computers, which one address stands for."""
+    builds = {build for answer in result.answers if (build := _build(answer)) is not None}
+    decided = {reading.role for reading in _readings(result)} - {OsRole.AMBIGUOUS}
+    return len(builds) > 1 or len(decided) > 1
+
+
+def _readings(result: WindowsResult) -> list[Windows]:
+    return [reading for answer in result.answers if (reading := _read_answer(answer))]
 
 
 def _read_answer(answer: WindowsAnswer) -> Windows | None:
@@ -102,10 +113,14 @@ def _read_answer(answer: WindowsAnswer) -> Windows | None:
         return Windows(product, OsRole.SERVER)
     if _CLIENT_PRODUCT.search(product):
         return Windows(product, OsRole.CLIENT)
-    version = _VERSION.match(answer.version or "")
-    known = BUILDS.get(".".join(str(int(part)) for part in version.groups())) if version else None
+    known = BUILDS.get(_build(answer) or "")
     if known is None or known.role is not OsRole.AMBIGUOUS:
         return known
     if known.name.startswith("Windows 1") and _DEFAULT_CLIENT_NAME.fullmatch(answer.computer or ""):
         return Windows(f"{known.name}, called {answer.computer}", OsRole.CLIENT)
     return known
+
+
+def _build(answer: WindowsAnswer) -> str | None:
+    version = _VERSION.match(answer.version or "")
+    return ".".join(str(int(part)) for part in version.groups()) if version else None

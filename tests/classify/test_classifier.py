@@ -19,7 +19,13 @@ from botprobe.classify.weights import probability_of
 from botprobe.model.facts import Facts
 from botprobe.model.mail import Trust
 from botprobe.model.outcome import Measured, NotMeasured
-from botprobe.model.results import OpenDoor, ProxyProtocol, ProxyResult
+from botprobe.model.results import (
+    OpenDoor,
+    ProxyProtocol,
+    ProxyResult,
+    WindowsAnswer,
+    WindowsResult,
+)
 from botprobe.model.target import Target
 from botprobe.model.verdict import Family, Label, Verdict
 from tests.classify.builders import (
@@ -167,6 +173,19 @@ class TestLabel:
         assert verdict.label is Label.NAT_OR_SHARED
         assert "answers-everywhere" in {item.rule for item in verdict.evidence}
         assert not [change for change in verdict.would_change if "Windows" in change]
+
+    def test_services_of_two_systems_are_nobodys_in_particular(self) -> None:
+        """One says Windows 7, another Server 2022: a router passes the ports on."""
+        facts = Facts(os=system(XP), smtp=CLOSED, dns=DYNAMIC)
+        answers = (
+            WindowsAnswer(port=3389, script="rdp-ntlm-info", version="10.0.20348"),
+            WindowsAnswer(port=445, script="smb-os-discovery", product="Windows 7 Professional"),
+        )
+        verdict = verdict_on(replace(facts, windows=measured(WindowsResult(answers=answers))))
+
+        assert verdict.label is Label.NAT_OR_SHARED
+        assert verdict.client_windows_without_mail_service is None
+        assert "hides-a-windows" in {item.rule for item in verdict.evidence}
 
     def test_strong_contrary_evidence_prevents_a_bot(self) -> None:
         """A client Windows where an MX points is at most suspected."""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from botprobe.classify.oscatalog import OsRole
 from botprobe.classify.system import differs_behind, read_system
-from botprobe.classify.windowsbuilds import BUILDS, read_windows
+from botprobe.classify.windowsbuilds import BUILDS, answers_differ, read_windows
 from botprobe.model.facts import Facts
 from botprobe.model.outcome import Measured
 from botprobe.model.results import OsMatch, WindowsAnswer, WindowsResult
@@ -90,7 +90,26 @@ class TestReadWindows:
     def test_answers_that_differ_are_ambiguous(self) -> None:
         """Two computers behind one address are not silently one of them."""
         assert role_of(told("5.1.2600"), told("10.0.20348")) is OsRole.AMBIGUOUS
-        assert role_of(told("6.1.7601"), told("5.1.2600")) is OsRole.CLIENT
+        assert role_of(told("6.1.7601"), told("5.1.2600")) is OsRole.AMBIGUOUS
+        assert role_of(told("6.1.7601"), told(product="Windows 7 Professional")) is OsRole.CLIENT
+
+    @pytest.mark.parametrize(
+        ("answers", "differ"),
+        [
+            ((), False),
+            ((told("5.1.2600"), told("5.1.2600")), False),
+            ((told("6.1.7601"), told(product="Windows 7 Professional")), False),
+            ((told("10.0.19041"), told("nonsense")), False),
+            ((told("10.0.20348"), told(product="Windows 7 Professional")), True),
+            ((told("10.0.17763"), told("6.1.7601")), True),
+            ((told("5.1.2600"), told(product="Windows 6.1 (Samba 4.7.6)")), True),
+        ],
+    )
+    def test_several_computers_are_noticed(
+        self, answers: tuple[WindowsAnswer, ...], *, differ: bool
+    ) -> None:
+        """One computer has one build and one purpose, whichever of its services is asked."""
+        assert answers_differ(WindowsResult(answers=answers)) is differ
 
     @given(st.text(max_size=50), st.text(max_size=50), st.text(max_size=50))
     def test_takes_any_text(self, version: str, product: str, computer: str) -> None:
@@ -115,7 +134,13 @@ class TestReadSystem:
             ((SEVEN,), "10.0.20348", OsRole.SERVER),
             ((), "5.1.2600", OsRole.CLIENT),
             ((XP,), "nonsense", OsRole.CLIENT),
-            ((XP,), "6.1.7601", OsRole.CLIENT),
+            # What a service says and the stack contradicts is believed of neither.
+            ((XP,), "6.1.7601", OsRole.AMBIGUOUS),
+            ((XP,), "10.0.17763", OsRole.AMBIGUOUS),
+            ((SEVEN,), "6.1.7601", OsRole.CLIENT),
+            ((SERVER,), "6.0.6002", OsRole.SERVER),
+            ((SERVER,), "10.0.17763", OsRole.AMBIGUOUS),
+            ((), "10.0.17763", OsRole.AMBIGUOUS),
             ((LINUX,), "5.1.2600", OsRole.OTHER),
         ],
     )
@@ -128,6 +153,16 @@ class TestReadSystem:
 
         assert reading is not None
         assert reading.role is role
+
+    def test_services_that_disagree_leave_it_open(self) -> None:
+        """The stack is one computer's, and it cannot be told whose."""
+        answers = (told("10.0.20348"), told(product="Windows 7 Professional 7601"))
+        reading = read_system(
+            Facts(os=system(SEVEN), windows=measured(WindowsResult(answers=answers)))
+        )
+
+        assert reading is not None
+        assert reading.role is OsRole.AMBIGUOUS
 
     def test_works_without_nmap(self) -> None:
         """A service may tell what no raw socket was there to find out."""

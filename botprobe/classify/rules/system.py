@@ -46,6 +46,8 @@ def gateway(subject: Subject) -> str | None:
 
 def hides_a_windows(subject: Subject) -> str | None:
     """Two systems at one address: a router passes some ports on."""
+    if subject.services_differ:
+        return "its services are those of several systems"
     if not subject.hides_a_windows:
         return None
     return "a Windows answers behind the stack of another system"
