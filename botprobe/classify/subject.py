@@ -59,8 +59,10 @@ class Subject:
     @property
     def is_silent(self) -> bool:
         """Whether echo requests, ports and SMTP were all tried and none was answered."""
-        measured = (self.facts.ping, self.facts.os, self.facts.smtp)
-        return all(isinstance(outcome, Measured) for outcome in measured) and not self.shows_life
+        ping, os, smtp = self.facts.ping, self.facts.os, self.facts.smtp
+        tried_ports = isinstance(os, Measured) and bool(os.result.ports)
+        tried = isinstance(ping, Measured) and tried_ports and isinstance(smtp, Measured)
+        return tried and not self.shows_life
 
     @property
     def port_25_is_unsteady(self) -> bool:

@@ -144,6 +144,12 @@ class TestLabel:
                 Label.UNKNOWN,
             ),
             (Facts(ping=ALIVE, os=sealed(), smtp=FILTERED), NAMED_BY_OPERATOR, Label.UNKNOWN),
+            # nmap gave up before it had tried a port: nobody knows whether one would answer.
+            (
+                Facts(ping=DEAD, os=measured(OsResult(timed_out=True)), smtp=FILTERED),
+                NAMED_BY_OPERATOR,
+                Label.UNKNOWN,
+            ),
             # Nobody answered, so nobody was found to have no mail server.
             (
                 Facts(ping=DEAD, os=sealed(), smtp=FILTERED, dns=DYNAMIC),
