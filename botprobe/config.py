@@ -262,15 +262,20 @@ def load(
     for origin, layer in layers:
         for name, table in layer.items():
             if not isinstance(table, Mapping):
-                raise ConfigError(f"{path}: {name!r} is not a table of settings")
+                raise ConfigError(f"{origin}: {name!r} is not a table of settings")
             tables.setdefault(name, {}).update(table)
             origins.update({(name, key): origin for key in table})
-    try:
-        settings = msgspec.convert(tables, Settings)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path or 'settings'}: {error}") from error
+        settings = _convert(tables, origin)
     _check(settings)
     return Loaded(settings, origins, path)
+
+
+def _convert(tables: Mapping[str, Any], origin: str) -> Settings:
+    """Make the settings of all layers up to ``origin``, which is to blame for an error."""
+    try:
+        return msgspec.convert(tables, Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{origin}: {error}") from error
 
 
 def networks(texts: tuple[str, ...], key: str) -> tuple[IpNetwork, ...]:

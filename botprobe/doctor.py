@@ -141,6 +141,7 @@ async def _own_name(settings: Settings) -> Check:
     try:
         answer = await _configured_resolver(settings).resolve_name(name)
     except (DNSException, OSError) as error:
+        mend = f"publish an address record for {name}, or set [smtp] helo_name to one that has it"
         return Check("own name", State.WARNING, f"{name} does not resolve: {error}", mend)
     return Check("own name", State.GOOD, f"{name} is {', '.join(answer.addresses())}")
 

@@ -92,6 +92,7 @@ def _sighting_lines(sighting: Sighting) -> list[str]:
         f"To:        {visible(', '.join(sighting.recipients) or 'unknown')}",
         f"Mail:      {visible(sighting.message_id or 'no Message-ID')} ({visible(sighting.file)})",
         f"Received:  {received}",
+        f"HELO:      {visible(sighting.helo or 'unknown')}",
     ]
 
 

@@ -1,5 +1,6 @@
 """Stand-ins for the world: probes with a fixed answer, a store in memory, a silent watcher."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,6 +39,8 @@ class FakeStore:
     kept: list[Case] = field(default_factory=list)
     mails: list[Mail] = field(default_factory=list)
     broken: bool = False
+    slow: bool = False
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def add_mail(self, mail: Mail) -> None:
         """Keep a mail."""
@@ -47,6 +50,9 @@ class FakeStore:
     async def add_case(self, case: Case) -> None:
         """Keep a case."""
         self._work()
+        self.entered.set()
+        for _ in range(10 if self.slow else 0):
+            await asyncio.sleep(0)
         self.kept.append(case)
 
     async def cases(self, address: IpAddress) -> Sequence[Case]:

@@ -72,6 +72,13 @@ class TestLoadSettings:
         with pytest.raises(ConfigError, match=message):
             load_settings(write(tmp_path, text), {}, {})
 
+    def test_the_layer_that_is_wrong_is_named(self, tmp_path: Path) -> None:
+        """A wrong variable is not looked for in the file."""
+        file = write(tmp_path, "[dns]\ntimeout = 1")
+
+        with pytest.raises(ConfigError, match=r"^environment: .*helo_nam"):
+            load_settings(file, {"BOTPROBE_SMTP_HELO_NAM": "x"}, {})
+
     def test_a_misspelt_variable_is_an_error(self) -> None:
         """An opt-out that nobody reads would be no opt-out."""
         with pytest.raises(ConfigError, match="BOTPROBE_SCOP_OPTOUT: there are no settings"):

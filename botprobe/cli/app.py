@@ -1,5 +1,6 @@
 """The command line: which commands there are, and how each error ends."""
 
+import logging
 import sys
 
 import typer
@@ -58,11 +59,26 @@ def main() -> None:
 
     Usage errors, Ctrl-C (130) and a reader of our output who left are typer's business.
     """
+    logging.basicConfig(level=logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(VisibleFormatter("botprobe: %(message)s"))
     try:
         app()
     except BotprobeError as error:
         print(f"botprobe: {visible(str(error))}", file=sys.stderr)
         sys.exit(_exit_code(error))
+    except OSError as error:  # the disk behind standard output is full
+        print(f"botprobe: cannot write: {error.strerror}", file=sys.stderr)
+        sys.stdout = None  # what is left in its buffer cannot be written either
+        sys.exit(ExitCode.FAILURE)
+
+
+class VisibleFormatter(logging.Formatter):
+    """Keeps what hosts said from steering the terminal, in tracebacks too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a record, each of its lines made harmless."""
+        return "\n".join(visible(line) for line in super().format(record).split("\n"))
 
 
 def _exit_code(error: BotprobeError) -> ExitCode:

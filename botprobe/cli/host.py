@@ -61,6 +61,8 @@ def host(
     else:
         if not jsonl:
             stdout_console().print(timeline_table(timeline(history, sightings, cases)))
+            # The timeline names the refusals; what was found stands in the looks.
+            cases = [case for case in cases if case.refused is None]
         print_cases(cases, as_json=as_json, jsonl=jsonl, explain=explain)
 
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 from botprobe.errors import InputError
@@ -72,9 +73,14 @@ class MailReader:
         print(f"botprobe: {visible(line)}", file=sys.stderr)
 
 
+def _can_be_read_twice(path: str) -> bool:
+    """Say no to standard input and to pipes: the first look would leave nothing for the second."""
+    return path != STDIN and (Path(path).is_file() or Path(path).is_dir())
+
+
 def _inferred(paths: Sequence[str], settings: TrustSettings) -> TrustSettings:
     """Look at the mailbox as a whole where the operator said nothing about the own side."""
-    if settings != TrustSettings() or STDIN in paths:
+    if settings != TrustSettings() or not all(map(_can_be_read_twice, paths)):
         return settings
     sources = (source for source in read_sources(paths) if not isinstance(source, Unreadable))
     mails = (read_mail(source.data, source.file) for source in islice(sources, MAX_MAILS))

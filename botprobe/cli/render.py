@@ -4,6 +4,7 @@ Text from outside becomes ``rich.text.Text`` after ``visible``, never console ma
 """
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -95,9 +96,11 @@ def scan_view(mails: Sequence[Mail], cases: Sequence[Case], *, explain: bool) ->
 
 
 def stdout_console() -> Console:
-    """Return a console for results; in a pipe it writes plain lines of 100 columns or more."""
+    """Return a console for results; in a pipe it writes plain lines of 120 columns."""
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=120)
+    if console.is_terminal or "COLUMNS" in os.environ:
+        return console
+    return Console(highlight=False, width=120)
 
 
 def case_panel(case: Case, *, explain: bool) -> RenderableType:
@@ -120,7 +123,8 @@ def summary(cases: Sequence[Case]) -> RenderableType:
         for label, style in LABEL_STYLES.items()
         if counts[Label(label)]
     ]
-    line = Text(f"{len(cases)} hosts: ") + Text(", ").join(parts)
+    hosts = "1 host" if len(cases) == 1 else f"{len(cases)} hosts"
+    line = Text(": " if parts else "").join([Text(hosts), Text(", ").join(parts)])
     return Group(line, *(Text(text, style="yellow") for text in unmeasured(cases)))
 
 
@@ -167,6 +171,8 @@ def _verdict(verdict: Verdict, *, explain: bool) -> RenderableType:
         for change in verdict.would_change:
             grid.add_row(Text("else", style="dim"), Text(visible(change), overflow="fold"))
         grid.add_row(Text("rules", style="dim"), Text(verdict.rules, style="dim"))
+    elif hidden := len(verdict.evidence) - len(shown):
+        grid.add_row(Text(), Text(f"and {hidden} more: --explain shows them", style="dim"))
     return grid
 
 

@@ -126,7 +126,8 @@ def span(seconds: float) -> str:
     """Write a span of time in the largest unit of which there are two."""
     for unit, length in _UNITS:
         if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
+            decimals = 1 if unit == "years" else 0
+            return f"{seconds / length:.{decimals}f} {unit}"
     return f"{seconds:.0f} seconds"
 
 

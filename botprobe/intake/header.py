@@ -52,7 +52,7 @@ def read_header(data: bytes, wanted: Collection[str]) -> Header:
             fields.append((name, value))
         elif line.strip() and (fields or known or not line.startswith("From ")):
             strangers += 1
-    if not fields and not known:
+    if not fields:  # binaries, too, have lines with a colon
         errors = (*errors, NO_FIELD)
     elif strangers:
         errors = (*errors, f"lines of the header that are no fields: {strangers}")

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from botprobe.classify.classifier import not_probed
 from botprobe.errors import BotprobeError
@@ -52,7 +53,7 @@ class Batch:
                 logger.exception("case of %s failed", candidate.target)
                 self.trouble(f"{candidate.target}: {_cause(error)!r}")
                 return None
-            await self._keep(case)
+            await unbroken(self._keep(case))
             return case
 
     async def _keep(self, case: Case) -> None:
@@ -73,6 +74,19 @@ def _cause(error: Exception) -> Exception:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+async def unbroken(work: Coroutine[Any, Any, None]) -> None:
+    """Do a work to its end, even if told to stop meanwhile; then stop.
+
+    A host that was asked must not be forgotten because somebody pressed Ctrl-C just then.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 def kept_form(case: Case) -> Case:

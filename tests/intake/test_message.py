@@ -162,3 +162,9 @@ class TestReadMail:
         read_mail(hostile, "x")
 
         assert time.process_time() - start < 0.2
+
+
+class TestNoMail:
+    def test_a_binary_with_colons_is_no_mail(self) -> None:
+        """What only looks like fields by chance is not taken for a header."""
+        assert NO_FIELD in read_mail(b"\x7fELF\x02a:b\nc:\x00d\n", "ls").errors

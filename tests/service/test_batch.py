@@ -103,6 +103,19 @@ class TestBatch:
         assert store.kept[-1].refused == case.refused
         assert list(tmp_path.iterdir()) == []
 
+    async def test_a_stop_does_not_forget_who_was_asked(self, tmp_path: Path) -> None:
+        """A case is stored and logged even if Ctrl-C comes just then."""
+        store = FakeStore(slow=True)
+        batch = batch_of(pipeline_with(store), tmp_path, print)
+
+        async with asyncio.TaskGroup() as group:
+            run = group.create_task(batch.run([Candidate(Target(HOST))]))
+            await store.entered.wait()
+            run.cancel()
+
+        assert len(store.kept) == 1
+        assert list((tmp_path / str(HOST)).glob("*.log"))
+
     async def test_bounds_what_runs_at_the_same_time(self, tmp_path: Path) -> None:
         """A backlog does not become a thousand connections."""
         gauge = Gauge()
