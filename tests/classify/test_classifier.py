@@ -21,6 +21,7 @@ from botprobe.model.mail import Trust
 from botprobe.model.outcome import Measured, NotMeasured
 from botprobe.model.results import (
     OpenDoor,
+    OsResult,
     ProxyProtocol,
     ProxyResult,
     WindowsAnswer,
