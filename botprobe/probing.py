@@ -2,17 +2,15 @@
 
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from ipaddress import ip_network
 from pathlib import Path
 
 from botprobe.config import Settings, addresses
 from botprobe.errors import ConfigError
-from botprobe.model.results import ProxyResult
 from botprobe.model.target import Target
 from botprobe.observers.p0f import P0fObserver
 from botprobe.pipeline import Probes
-from botprobe.probes.base import Probe
 from botprobe.probes.canary import Canary, GuardedSmtpProbe
 from botprobe.probes.dns import DnsProbe
 from botprobe.probes.dnsbl import DnsblProbe
@@ -29,8 +27,15 @@ MAX_PORT = 65_535
 
 
 @asynccontextmanager
-async def open_probes(settings: Settings, scope: Scope) -> AsyncIterator[Probes]:
+async def open_probes(
+    settings: Settings, scope: Scope, listener: Listener | None
+) -> AsyncIterator[Probes]:
     """Make all probes that the settings ask for, and start what they need.
+
+    Args:
+        settings: which probes, and how they ask.
+        scope: who may be asked.
+        listener: as ``open_listener`` gave it.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -38,14 +43,11 @@ async def open_probes(settings: Settings, scope: Scope) -> AsyncIterator[Probes]
     nameservers = nameservers_of(settings)
     smtp = GuardedSmtpProbe(probe=_smtp_probe(settings, scope), canary=canary_of(settings))
     dnsbl, p0f = dnsbl_of(settings, scope), settings.passive.p0f
-    async with AsyncExitStack() as stack:
-        proxy: Probe[ProxyResult] | None = None
-        if settings.proxy.check:
-            listener = await stack.enter_async_context(_listener(settings))
-            proxy = ProxyProbe(permission=scope, listener=listener)
-        # The engine last: its task group would wrap the errors of whatever starts inside of it.
-        engine = OsEngine(permission=scope, program=settings.nmap.program)
-        await stack.enter_async_context(engine)
+    if listener is not None and settings.proxy.check:
+        proxy = ProxyProbe(permission=scope, listener=listener)
+    else:
+        proxy = None
+    async with OsEngine(permission=scope, program=settings.nmap.program) as engine:
         yield Probes(
             ping=PingProbe(permission=scope),
             os=OsProbe(engine=engine),
@@ -59,6 +61,22 @@ async def open_probes(settings: Settings, scope: Scope) -> AsyncIterator[Probes]
             if settings.network.cymru
             else None,
         )
+
+
+@asynccontextmanager
+async def open_listener(settings: Settings) -> AsyncIterator[Listener | None]:
+    """Listen for what open proxies carry to us; None if nobody is checked for one.
+
+    Probes may be made anew while former ones still ask, so they share the one listener.
+
+    Raises:
+        ConfigError: a setting is wrong, or nobody can listen there.
+    """
+    if settings.proxy.check:
+        async with _listener(settings) as listener:
+            yield listener
+    else:
+        yield None
 
 
 def helo_name(settings: Settings) -> str:

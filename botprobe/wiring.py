@@ -25,7 +25,8 @@ from botprobe.model.facts import Facts
 from botprobe.model.target import Target
 from botprobe.model.verdict import Verdict
 from botprobe.pipeline import Judge, Pipeline, Watcher
-from botprobe.probing import open_probes
+from botprobe.probes.proxy import Listener
+from botprobe.probing import open_listener, open_probes
 from botprobe.queue.local import LocalBell
 from botprobe.scope.addresses import Scope
 from botprobe.scope.budget import Budget, Limits
@@ -144,12 +145,21 @@ async def open_batch(
         StoreError: the store cannot be opened.
     """
     _raise_file_limit()
-    async with open_store(settings) as store:
+    async with open_store(settings) as store, open_listener(settings) as listener:
         budget = await _budget(settings, store)
-        scope = scope_of(settings)
-        async with _open_pipeline(settings, scope, store, budget, watcher) as pipeline:
+        scope, judging = scope_of(settings), judge_of(settings)
+        async with open_probes(settings, scope, listener) as probes:
+            pipeline = Pipeline(
+                probes=probes,
+                scope=scope,
+                budget=budget,
+                store=store,
+                judge=judging,
+                watcher=watcher,
+                fresh=fresh,
+            )
             yield Batch(
-                pipeline=replace(pipeline, fresh=fresh),
+                pipeline=pipeline,
                 hostlog=hostlog_of(settings),
                 concurrency=settings.scope.concurrency,
                 trouble=trouble,
@@ -164,9 +174,15 @@ class WatchParts:
     """
 
     def __init__(
-        self, load: Callable[[], Settings], store: SqliteStore, budget: Budget, audience: Audience
+        self,
+        load: Callable[[], Settings],
+        store: SqliteStore,
+        budget: Budget,
+        audience: Audience,
+        listener: Listener | None = None,
     ) -> None:
         self.store, self.budget, self._audience = store, budget, audience
+        self._listener = listener
         self.problem: str | None = None
         self._load, self._bell = load, LocalBell()
         self.reload()
@@ -220,10 +236,16 @@ class WatchParts:
     @asynccontextmanager
     async def worker(self) -> AsyncIterator[Worker]:
         """Make a worker, with processes that end with it."""
-        settings = self._settings
-        async with _open_pipeline(
-            settings, self.scope, self.store, self.budget, self._audience
-        ) as pipeline:
+        settings, judging = self._settings, judge_of(self._settings)
+        async with open_probes(settings, self.scope, self._listener) as probes:
+            pipeline = Pipeline(
+                probes=probes,
+                scope=self.scope,
+                budget=self.budget,
+                store=self.store,
+                judge=judging,
+                watcher=self._audience,
+            )
             yield Worker(
                 pipeline=pipeline,
                 store=self.store,
@@ -261,9 +283,9 @@ async def open_watch(load: Callable[[], Settings], screen: Audience) -> AsyncIte
     _raise_file_limit()
     sys.setswitchinterval(SWITCH)
     with only_one(store_path(settings)):
-        async with open_store(settings) as store:
+        async with open_store(settings) as store, open_listener(settings) as listener:
             await store.recover()
-            parts = WatchParts(load, store, await _budget(settings, store), audience)
+            parts = WatchParts(load, store, await _budget(settings, store), audience, listener)
             supervisor = Supervisor.from_environment(os.environ)
             yield Watch(parts=parts, audience=audience, supervisor=supervisor)
 
@@ -319,23 +341,6 @@ async def _budget(settings: Settings, store: CaseStore) -> Budget:
     memory = max(budget.limits.cooldown, timedelta(days=1))
     budget.remember(await store.probed_since(datetime.now(UTC) - memory))
     return budget
-
-
-@asynccontextmanager
-async def _open_pipeline(
-    settings: Settings, scope: Scope, store: CaseStore, budget: Budget, watcher: Watcher
-) -> AsyncIterator[Pipeline]:
-    """Start the probes, and put the pipeline together."""
-    judge = judge_of(settings)
-    async with open_probes(settings, scope) as probes:
-        yield Pipeline(
-            probes=probes,
-            scope=scope,
-            budget=budget,
-            store=store,
-            judge=judge,
-            watcher=watcher,
-        )
 
 
 def _limits(settings: Settings) -> Limits:

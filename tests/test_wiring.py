@@ -9,6 +9,8 @@ import pytest
 
 from botprobe.config import Settings, load_settings
 from botprobe.errors import ConfigError
+from botprobe.probes.proxy import ProxyProbe
+from botprobe.probing import open_listener
 from botprobe.scope.budget import Budget, Limits
 from botprobe.store.sqlite import SqliteStore
 from botprobe.wiring import WatchParts, shipped_weights, weights_of
@@ -41,12 +43,19 @@ async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
     box, optout, config = maildir(tmp_path / "box"), tmp_path / "optout", tmp_path / "botprobe.toml"
     optout.touch()
     config.write_text(f"[scope]\noptout = '{optout}'\n[watch]\nmailboxes = ['{box}']\n")
+    proxy = {"check": True, "listen": "127.0.0.1:0"}
 
     def load() -> Settings:
-        return load_settings(config, {}, {})
+        return load_settings(config, {}, {"proxy": proxy})
 
-    async with SqliteStore(tmp_path / "cases.sqlite") as store:
-        yield Installation(tmp_path, WatchParts(load, store, Budget(Limits()), FakeAudience()))
+    async with (
+        SqliteStore(tmp_path / "cases.sqlite") as store,
+        open_listener(load()) as listener,
+    ):
+        if listener is not None:
+            proxy["listen"] = f"127.0.0.1:{listener.port}"
+        parts = WatchParts(load, store, Budget(Limits()), FakeAudience(), listener)
+        yield Installation(tmp_path, parts)
 
 
 class TestWatchParts:
@@ -95,6 +104,17 @@ class TestWatchParts:
             parts.reload()
 
         assert parts.optout_changed()
+
+    async def test_a_new_worker_checks_for_proxies_while_the_former_one_still_does(
+        self, installation: Installation
+    ) -> None:
+        """On a reload both are there for a while, and only one can listen on a port."""
+        async with installation.parts.worker() as former:
+            installation.parts.reload()
+            async with installation.parts.worker() as current:
+                both = [former.pipeline.probes.proxy, current.pipeline.probes.proxy]
+
+        assert all(isinstance(probe, ProxyProbe) for probe in both)
 
 
 class TestWeightsOf:
