@@ -23,7 +23,7 @@ def doctor(
     helo_name: HeloName = None,
     canary: Canaries = None,
 ) -> None:
-    """Check what can be measured on this machine, and show the line that mends what cannot."""
+    """Check what can be measured here, and how to mend the rest."""
     settings = settings_from(config, store=store, helo_name=helo_name, canary=canary)
     checks = asyncio.run(examine(settings))
     if as_json:

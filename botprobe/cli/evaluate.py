@@ -41,7 +41,7 @@ def evaluate(
     positive: Positive = None,
     rejudge: Rejudge = False,
 ) -> None:
-    """Compare the newest verdict on each host with the truth, as far as a table tells it."""
+    """Compare the newest verdicts with the truth, in figures."""
     settings = settings_from(config, store=store)
     truths = read_labels(_read(labels))
     cases = asyncio.run(latest_cases(settings))

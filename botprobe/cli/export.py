@@ -66,7 +66,7 @@ def export(
     config: ConfigFile = None,
     store: StorePath = None,
 ) -> None:
-    """Publish verdicts: lists that servers act on, feeds, and abuse reports (never sent)."""
+    """Publish verdicts as lists, feeds, zones and abuse reports."""
     settings = settings_from(config, store=store)
     request = _Request(
         settings=settings,

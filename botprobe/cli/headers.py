@@ -35,7 +35,7 @@ def headers(
     msa_network: SubmissionNetworks = None,
     own_host: OwnHosts = None,
 ) -> None:
-    """Read the way of mails from their Received fields: each hop, and how far to believe it."""
+    """Show the way of mails, and how far each hop can be believed."""
     settings = settings_from(
         config,
         trusted_network=trusted_network,

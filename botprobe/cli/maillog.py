@@ -124,7 +124,7 @@ def maillog(
     config: ConfigFile = None,
     store: StorePath = None,
 ) -> None:
-    """Read a mail server's log: mails per connection, DNS model, alarms, and who drives them."""
+    """Read a mail server's log: its load, alarms, and who drives it."""
     options = ReadOptions(
         first_year=year,
         instance=None if instance is None else instance.encode(),

@@ -33,7 +33,7 @@ def rejudge(
     store: StorePath = None,
     write: Write = False,
 ) -> None:
-    """Judge the newest facts of each host anew, and show whose label changes."""
+    """Judge stored facts anew, and show whose label changes."""
     settings = settings_from(config, store=store)
     judge = judge_of(settings)
     old = asyncio.run(latest_cases(settings))

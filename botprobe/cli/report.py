@@ -56,7 +56,7 @@ def report(
     config: ConfigFile = None,
     store: StorePath = None,
 ) -> None:
-    """Sum up a week: mails, systems, verdicts, and what changed since the week before."""
+    """Sum up a week: mails, systems, verdicts, and what changed."""
     settings = settings_from(config, store=store)
     made = datetime.now(UTC)
     periods = chosen_periods(made, week=week, compare=compare, since=since, until=until)

@@ -60,7 +60,7 @@ def scan(
     fail_on: FailOn = None,
     html: HtmlFile = None,
 ) -> None:
-    """Read mails, ask each host on their way what it is, and say which of them are bots."""
+    """Read mails, ask each host on their way, and name the bots."""
     settings = settings_from(
         config,
         store=store,

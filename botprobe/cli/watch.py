@@ -53,7 +53,7 @@ def watch(
     helo_name: HeloName = None,
     canary: Canaries = None,
 ) -> None:
-    """Follow mailboxes: take each mail once, and ask the hosts on its way what they are."""
+    """Follow mailboxes, and ask the hosts of each mail as it comes."""
 
     def load() -> Settings:
         said = {
