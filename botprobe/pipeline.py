@@ -134,7 +134,7 @@ def _ranked(
 
 def _trust(mail: Mail, hop: Hop) -> Trust:
     """Return the trust of a hop; one without is nobody's, and so treated as our own."""
-    return Trust.BOUNDARY if hop.index == mail.boundary.hop else hop.trust or Trust.OWN
+    return mail.trust_of(hop) or Trust.OWN
 
 
 def _sighting(mail: Mail, hop: Hop) -> Sighting:

@@ -144,3 +144,11 @@ class Mail:
         if self.boundary.hop is None:
             return None
         return next((hop.ip for hop in self.hops if hop.index == self.boundary.hop), None)
+
+    def trust_of(self, hop: Hop) -> Trust | None:
+        """Return how far a hop of this mail is trusted.
+
+        The boundary is it whatever the line is: a trusted host may have told of the peer in a
+        line that anybody can write (X-Originating-IP).
+        """
+        return Trust.BOUNDARY if hop.index == self.boundary.hop else hop.trust

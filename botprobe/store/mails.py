@@ -80,7 +80,7 @@ def _insert_mail(
             select(mail_table.c.id).where(mail_table.c.key == key)
         ).one()
         return known
-    named = [(hop.trust, str(hop.ip) if hop.ip else None) for hop in mail.hops]
+    named = [(mail.trust_of(hop), str(hop.ip) if hop.ip else None) for hop in mail.hops]
     tally.add(row["delivered"], row["source_ip"], named)
     hop_rows += [
         {"mail_id": new, "position": position, "trust": trust, "ip": ip}
