@@ -87,11 +87,19 @@ class Scanner:
         """Yield the files of all mailboxes, some at a time.
 
         Raises:
-            InputError: a mailbox cannot be read.
+            InputError: a mailbox cannot be read; those after it are looked through all the same.
         """
+        problem: InputError | None = None
         for root in self.roots:
-            for directory in mail_directories(root, self.excluded):
+            try:
+                directories = mail_directories(root, self.excluded)
+            except InputError as error:
+                problem = error
+                continue
+            for directory in directories:
                 yield from self._scan(root, directory)
+        if problem is not None:
+            raise problem
 
     def distrust(self) -> None:
         """Look through everything next time: something was seen and not taken."""
@@ -143,13 +151,20 @@ class Feed:
         """Begin to watch; call it again to watch directories that are new.
 
         Raises:
-            InputError: a mailbox cannot be read.
+            InputError: a mailbox cannot be read; the others are watched all the same.
         """
-        places = {
-            directory: root
-            for root in self._roots
-            for directory in mail_directories(root, self._excluded)
-        }
+        places: dict[Path, Path] = {}
+        problem: InputError | None = None
+        for root in self._roots:
+            try:
+                places |= dict.fromkeys(mail_directories(root, self._excluded), root)
+            except InputError as error:
+                problem = error
+        self._watch(places)
+        if problem is not None:
+            raise problem
+
+    def _watch(self, places: dict[Path, Path]) -> None:
         try:
             self._inotify = self._inotify or Inotify(cache_size=CHUNK)
             for directory in places:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -140,7 +141,8 @@ class Reader:
         return files
 
     def _begin_scan(self) -> Iterator[list[MailFile]]:
-        self.feed.open()  # before the look: directories may have come
+        with suppress(InputError):  # the scanner says the same
+            self.feed.open()  # before the look: directories may have come
         yield from self.scanner.scan()
 
     async def _more_of_scan(self, scan: Iterator[list[MailFile]]) -> list[MailFile]:

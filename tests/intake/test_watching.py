@@ -222,6 +222,17 @@ class TestScanner:
 
         assert self.names(scanner) == self.names(scanner) == ["1"]
 
+    def test_one_missing_mailbox_hides_no_other(self, tmp_path: Path) -> None:
+        """The others are looked through, and then the missing one is told."""
+        (tmp_path / "1").touch()
+        scan = Scanner([tmp_path / "nowhere", tmp_path]).scan()
+
+        found = next(scan)
+
+        assert [file.path.name for file in found] == ["1"]
+        with pytest.raises(InputError, match="nowhere"):
+            next(scan)
+
     def test_passes_over_links_and_pipes(self, tmp_path: Path) -> None:
         """Only plain files are mails; a link could lead anywhere."""
         (tmp_path / "link").symlink_to("/etc/passwd")
