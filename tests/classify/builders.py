@@ -118,7 +118,9 @@ def named(
     )
 
 
-def seen(*sightings: tuple[Trust, str | None], auth: str | None = None) -> Target:
+def seen(
+    *sightings: tuple[Trust, str | None], auth: str | None = None, at: datetime | None = None
+) -> Target:
     """A target with its trust and HELO in each mail."""
     return Target(
         ADDRESS,
@@ -132,15 +134,16 @@ def seen(*sightings: tuple[Trust, str | None], auth: str | None = None) -> Targe
                 trust=trust,
                 helo=helo,
                 auth=auth,
+                delivered_at=at,
             )
             for trust, helo in sightings
         ),
     )
 
 
-def delivered(*helos: str, auth: str | None = None) -> Target:
+def delivered(*helos: str, auth: str | None = None, at: datetime | None = None) -> Target:
     """A target that handed mails to us itself, one for each HELO."""
-    return seen(*((Trust.BOUNDARY, helo) for helo in helos or (None,)), auth=auth)
+    return seen(*((Trust.BOUNDARY, helo) for helo in helos or (None,)), auth=auth, at=at)
 
 
 NAMED_BY_OPERATOR = Target(ADDRESS)

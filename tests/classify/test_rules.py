@@ -1,6 +1,7 @@
 """Tests of the rules: what each finds, and what it keeps silent about."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, ip_address
 
 import pytest
@@ -312,6 +313,8 @@ class TestReputation:
 
 
 class TestPassive:
+    NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
     @pytest.mark.parametrize(
         ("seen_by_p0f", "rules"),
         [
@@ -325,10 +328,29 @@ class TestPassive:
         self, seen_by_p0f: PassiveResult, rules: set[str]
     ) -> None:
         """What p0f named well counts, for hosts that delivered to us."""
-        facts = Facts(passive=measured(seen_by_p0f))
+        facts = Facts(passive=measured(replace(seen_by_p0f, last_seen=self.NOON)))
 
-        assert found(facts, delivered()) - {"delivered"} == rules
+        assert found(facts, delivered(at=self.NOON)) - {"delivered"} == rules
         assert found(facts) == set()
+
+    @pytest.mark.parametrize(
+        ("last_seen", "delivered_at", "counts"),
+        [
+            (NOON, NOON + timedelta(minutes=9), True),
+            (NOON, NOON - timedelta(minutes=9), True),
+            (NOON, NOON - timedelta(hours=1), False),
+            (NOON, NOON + timedelta(days=30), False),
+            (NOON, None, False),
+            (None, NOON, False),
+        ],
+    )
+    def test_packets_of_another_time_are_another_hosts(
+        self, last_seen: datetime | None, delivered_at: datetime | None, *, counts: bool
+    ) -> None:
+        """Only what p0f saw about the time of a delivery is said of who delivered."""
+        facts = Facts(passive=measured(PassiveResult(system="Windows", last_seen=last_seen)))
+
+        assert ("passive-windows" in found(facts, delivered(at=delivered_at))) is counts
 
 
 class TestProxy:

@@ -1,5 +1,7 @@
 """How a host behaved when it delivered: only what our own server saw counts here."""
 
+from datetime import datetime, timedelta
+
 from botprobe.classify.heloforms import HeloForm, helo_form
 from botprobe.classify.mailfunction import same_name
 from botprobe.classify.rules.base import Rule, quoted
@@ -11,6 +13,10 @@ from botprobe.model.verdict import Family
 
 # Two names are a change of configuration; more are many programs behind one address.
 MANY_HELO_NAMES = 3
+
+# RFC 5321, section 4.5.3.2.6: so long a client waits until its mail is taken. What p0f saw earlier
+# or later may be another customer's of the same line.
+SESSION = timedelta(minutes=10)
 
 
 def delivered(subject: Subject) -> str | None:
@@ -113,10 +119,16 @@ def passive_other(subject: Subject) -> str | None:
 
 def _passive_system(subject: Subject) -> str | None:
     match subject.facts.passive:
-        case Measured(PassiveResult(system=str(system), fuzzy=False) as seen) if subject.deliveries:
+        case Measured(PassiveResult(system=str(system), fuzzy=False) as seen) if any(
+            _near(seen.last_seen, sighting.delivered_at) for sighting in subject.deliveries
+        ):
             return f"{system} {seen.flavor or ''}".strip()
         case _:
             return None
+
+
+def _near(seen: datetime | None, delivered_at: datetime | None) -> bool:
+    return seen is not None and delivered_at is not None and abs(seen - delivered_at) <= SESSION
 
 
 def _confirmed(subject: Subject) -> set[str]:
