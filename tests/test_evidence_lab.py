@@ -35,6 +35,14 @@ services = {{ {services} }}
 ptr = "{name}.example"
 dnsbl = {dnsbl}
 """
+PROXY = """\
+[[host]]
+name = "{name}"
+address = "{address}"
+real = "proxy"
+open = [1080, 3128, 8080]
+services = {{ {services} }}
+"""
 SETTINGS = """\
 [scope]
 allow = ["198.18.0.0/15"]
@@ -42,11 +50,18 @@ allow = ["198.18.0.0/15"]
 helo_name = "probe.trap.example"
 [canary]
 hosts = ["198.18.4.25"]
+[proxy]
+listen = "198.19.255.1:8025"  # the scanner's side of the cable to the real servers
 [dnsbl]
 zones = ["bl.lab.example", "zen.spamhaus.org"]
 [dnsbl.meanings."bl.lab.example"]
 "127.0.0.2" = "spam-source"
 """
+
+
+def toml(services: dict[int, str]) -> str:
+    """Write services as the inside of an inline table."""
+    return ", ".join(f'{port} = "{service}"' for port, service in services.items())
 
 
 def host(
@@ -58,7 +73,7 @@ def host(
         address=address,
         persona=json.dumps(SHARED_STACK),
         open=ports,
-        services=", ".join(f'{port} = "{service}"' for port, service in services.items()),
+        services=toml(services),
         dnsbl='["127.0.0.2"]' if listed else "[]",
     )
 
@@ -99,6 +114,29 @@ class TestWindows:
         assert server["verdict"]["rule_client_windows_without_mail_service"] is False
         assert mute["facts"]["windows"]["answers"] == []
         assert mute["verdict"]["rule_client_windows_without_mail_service"] is None
+
+
+class TestProxy:
+    def test_only_what_our_listener_heard_makes_an_open_proxy(self, tmp_path: Path) -> None:
+        """Three open doors on one host; a second host says yes to everything and lies."""
+        doors = {3128: "http-proxy", 8080: "mute-proxy", 1080: "socks-proxy"}
+        hosts = [
+            PROXY.format(name="proxy", address="198.18.10.1", services=toml(doors)),
+            PROXY.format(name="liar", address="198.18.10.2", services=toml({8080: "yes-sayer"})),
+        ]
+
+        cases = probe(tmp_path, hosts, "198.18.10.1", "198.18.10.2", "--proxy-check")
+        proxy, liar = cases["198.18.10.1"], cases["198.18.10.2"]
+
+        assert proxy["verdict"]["label"] == "open-proxy"
+        assert {(door["port"], door["protocol"]) for door in proxy["facts"]["proxy"]["open"]} == {
+            (3128, "http-connect"),
+            (8080, "http-post"),
+            (1080, "socks4"),
+            (1080, "socks5"),
+        }
+        assert liar["facts"]["proxy"]["open"] == []
+        assert liar["verdict"]["label"] != "open-proxy"
 
 
 class TestDnsbl:

@@ -96,7 +96,10 @@ def _start_servers(population: Population, options: Options, directory: Path) ->
     if options.dns:
         machine.own([population.settings.dns])
         machine.serve_dns(population)
-    real = [host for host in population.hosts if host.real]
+    if proxies := [host for host in population.hosts if host.real == "proxy"]:
+        machine.own([address for host in proxies for address in host.addresses])
+        machine.serve_proxies(proxies)
+    real = [host for host in population.hosts if host.real == "postfix"]
     if not real:
         return population
     if not servers.postfix_is_possible():
@@ -112,7 +115,7 @@ def _start_servers(population: Population, options: Options, directory: Path) ->
 
 
 def _played(host: Host) -> Host:
-    if host.real is None:
+    if host.real != "postfix":
         return host
     return replace(host, real=None, persona=_STAND_IN, ping=True, open=host.open | {25})
 

@@ -85,7 +85,7 @@ class Host:
     dnsbl: tuple[IPv4Address, ...] = ()
     """Answers of the laboratory's DNSBL about the host."""
     real: str | None = None
-    """``postfix``: a real server on a real Linux has the addresses, no persona."""
+    """``postfix`` or ``proxy``: a real server on a real Linux has the addresses, no persona."""
     label: str | None = None
     """The verdict that botprobe should reach."""
     truth: str | None = None
@@ -306,5 +306,5 @@ def _check_host(host: Host) -> None:
         "delay_ms: below 60000 and not below jitter_ms",
     )
     demand(host.ptr or not (host.forward or host.mx), "forward and mx need a ptr")
-    demand(host.real in (None, "postfix"), f"no real server called {host.real!r}")
+    demand(host.real in (None, "postfix", "proxy"), f"no real server called {host.real!r}")
     demand(not host.real or _HOST_NAME.fullmatch(host.ptr or host.name), "no name for a server")

@@ -12,6 +12,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -195,6 +196,22 @@ class MailMachine:
         first = str(hosts[0].addresses[0])
         command = [str(_POSTFIX_PROGRAMS / "master"), "-c", str(directory), "-d"]
         self._start(command, directory / "log", lambda: _listens(first, 25))
+
+    def serve_proxies(self, hosts: Sequence[Host]) -> None:
+        """Start the proxies that the hosts have for services."""
+        places = [
+            (service, str(address), port)
+            for host in hosts
+            for address in host.addresses
+            for port, service in host.services.items()
+        ]
+        arguments = [str(part) for place in places for part in place]
+        command = [sys.executable, "-m", "tests.lab.proxies", *arguments]
+        self._start(
+            command,
+            self.directory / "proxies",
+            lambda: all(_listens(address, port) for _, address, port in places),
+        )
 
     def _start(self, command: Sequence[str], log: Path, ready: Callable[[], bool]) -> None:
         """Start a server and wait until it is ready, or raise ``LabError`` with its own words."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 
 import pytest
 
@@ -10,59 +10,12 @@ from botprobe.errors import ConfigError, RefusedByScope
 from botprobe.model.results import OpenDoor, ProxyProtocol
 from botprobe.model.target import Target
 from botprobe.probes.proxy import Listener, ProxyProbe
+from tests.lab.proxies import http_proxy, mute_proxy, socks_proxy, yes_sayer
 from tests.probes.conftest import FakePermission, Serve, Session
 
 LOOPBACK = ip_address("127.0.0.1")
 CONNECT, POST = ProxyProtocol.HTTP_CONNECT, ProxyProtocol.HTTP_POST
 SOCKS4, SOCKS5 = ProxyProtocol.SOCKS4, ProxyProtocol.SOCKS5
-
-
-async def relay(reader: asyncio.StreamReader, host: str, port: int, first: bytes = b"") -> None:
-    """Carry what comes to somebody else, as proxies do."""
-    _, there = await asyncio.open_connection(host, port)
-    there.write(first)
-    while data := await reader.read(1000):
-        there.write(data)
-    there.close()
-
-
-async def http_proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Serve CONNECT."""
-    request = (await reader.readuntil(b"\r\n\r\n")).decode()
-    method, authority, _ = request.split("\r\n")[0].split()
-    if method == "CONNECT":
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        host, _, port = authority.rpartition(":")
-        await relay(reader, host, int(port))
-
-
-async def mute_proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Relay a POST and never answer, as Tinyproxy does."""
-    request = (await reader.readuntil(b"\r\n\r\n")).decode()
-    authority = request.split()[1].removeprefix("http://").rstrip("/")
-    host, _, port = authority.rpartition(":")
-    await relay(reader, host, int(port), b"POST / HTTP/1.0\r\n\r\n")
-
-
-async def socks_proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Serve SOCKS 4 and 5."""
-    if await reader.readexactly(1) == b"\x04":
-        head = await reader.readexactly(8)
-        writer.write(b"\0\x5a" + bytes(6))
-        port, address = head[1:3], head[3:7]
-    else:
-        await reader.readexactly(2)
-        writer.write(b"\x05\x00")
-        head = await reader.readexactly(10)
-        writer.write(b"\x05\x00\x00\x01" + bytes(6))
-        address, port = head[4:8], head[8:10]
-    await relay(reader, str(IPv4Address(address)), int.from_bytes(port, "big"))
-
-
-async def yes_sayer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Say 200 to everything and take it."""
-    while await reader.read(1000):
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
