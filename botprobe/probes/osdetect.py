@@ -8,7 +8,8 @@ comes alone starts at once; those that come while all processes are busy go toge
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from types import TracebackType
@@ -220,15 +221,18 @@ class OsEngine:
                 onward.clear()
 
         try:
-            problem = await run_nmap(
-                self.program,
-                stage.arguments(batch),
-                on_host,
-                seconds=self.seconds + len(batch) / 10,
-            )
+            async with _while_wanted(waiting):
+                problem = await run_nmap(
+                    self.program,
+                    stage.arguments(batch),
+                    on_host,
+                    seconds=self.seconds + len(batch) / 10,
+                )
             if len(waiting) == silent:
                 await require_raw_socket(self.program)
             _try_again(stage, list(chain(*waiting.values())), len(batch), problem)
+        except TimeoutError:
+            stage.backlog.put(chain(*waiting.values()))  # which forgets whom nobody waits for
         except ProbeUnavailable as error:
             _finish(chain(*waiting.values()), error)
         except asyncio.CancelledError:
@@ -247,6 +251,29 @@ class OsEngine:
 
     def _port_arguments(self, batch: Sequence[Job]) -> tuple[str, ...]:
         return port_scan([job.address for job in batch], self.ports)
+
+
+@asynccontextmanager
+async def _while_wanted(waiting: Mapping[IpAddress, Sequence[Job]]) -> AsyncIterator[None]:
+    """Break off as soon as nobody waits any longer for one of the hosts: it may have opted out.
+
+    Raises:
+        TimeoutError: it was broken off.
+    """
+    async with asyncio.timeout(None) as patience:
+
+        def look(result: asyncio.Future[OsResult]) -> None:
+            if result.cancelled() and any(map(_unwanted, waiting.values())):
+                with suppress(RuntimeError):  # over already
+                    patience.reschedule(0)
+
+        for job in chain(*waiting.values()):
+            job.result.add_done_callback(look)
+        yield
+
+
+def _unwanted(jobs: Iterable[Job]) -> bool:
+    return all(job.result.cancelled() for job in jobs)
 
 
 def _try_again(stage: _Stage, unfinished: Sequence[Job], shared_by: int, problem: str) -> None:

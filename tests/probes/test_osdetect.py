@@ -195,6 +195,30 @@ class TestSafety:
         assert isinstance(result, RefusedByScope)
         assert fake.called_for(HOST) == scans
 
+    async def test_who_is_dropped_is_asked_no_more(
+        self, fake: FakeNmap, permission: FakePermission
+    ) -> None:
+        """The process that asks a dropped host ends at once, and its company gets another one."""
+        dropped, *others = hosts(3)
+        fake.hosts = {str(dropped): HANG}
+        os.mkfifo(fake.folder / "alive")
+
+        async with (
+            OsEngine(permission=permission, program=fake.program) as engine,
+            asyncio.TaskGroup() as group,
+        ):
+            task = group.create_task(engine.detect(dropped))
+            company = group.create_task(detect_all(engine, others))
+            with await asyncio.to_thread((fake.folder / "alive").open, "rb") as alive:
+                assert await asyncio.to_thread(alive.readline) == b"up\n"
+                task.cancel()
+                async with asyncio.timeout(10):
+                    assert await asyncio.to_thread(alive.read) == b""
+            results = await company
+
+        assert all(isinstance(result, OsResult) for result in results)
+        assert fake.scanned([dropped, *others]) == [[dropped, *others], others]
+
 
 class TestTrouble:
     async def test_a_poisonous_host_takes_no_other_down(
