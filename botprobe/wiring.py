@@ -13,7 +13,7 @@ from pathlib import Path
 
 from botprobe.classify.classifier import judge
 from botprobe.classify.listings import read_zones
-from botprobe.classify.weights import Weights, load_weights
+from botprobe.classify.weights import NEVER_LATE, Weights, load_weights
 from botprobe.config import Settings, networks, state_directory
 from botprobe.errors import ConfigError
 from botprobe.hostlog import HostLog
@@ -125,11 +125,13 @@ def judge_of(settings: Settings) -> Judge:
     Raises:
         ConfigError: as ``weights_of``.
     """
-    weights = weights_of(settings)
+    weights, lag_weakens = weights_of(settings), settings.verdict.lag_weakens
+    if not lag_weakens:
+        weights = replace(weights, lag=NEVER_LATE)
 
     def judge_case(facts: Facts, target: Target, lag_seconds: float | None) -> Verdict:
-        lag = lag_seconds if settings.verdict.lag_weakens else None
-        return judge(facts, target, weights, lag)
+        # None would mean that the delay is unknown, and that nobody may be called a bot.
+        return judge(facts, target, weights, lag_seconds if lag_weakens else 0.0)
 
     return judge_case
 
@@ -163,6 +165,7 @@ async def open_batch(
                 hostlog=hostlog_of(settings),
                 concurrency=settings.scope.concurrency,
                 trouble=trouble,
+                stop_file=_stop_file(settings),
             )
 
 
@@ -202,9 +205,8 @@ class WatchParts:
         self._settings, self._reading, self._scanner = settings, reading, scanner
         self._again, self._after = again, after
         self.budget.limits = _limits(settings)
-        table = settings.watch
-        self.stop_file = Path(table.stop_file) if table.stop_file else None
-        self.drain_seconds = table.drain_seconds
+        self.stop_file = _stop_file(settings)
+        self.drain_seconds = settings.watch.drain_seconds
 
     def reload_optout(self) -> None:
         """Read the opt-out file again, whatever is wrong with the settings by now.
@@ -322,6 +324,11 @@ def _scanner(settings: Settings) -> Scanner:
         raise ConfigError("watch.mailboxes: no mailbox is named, here or on the command line")
     roots = [Path(name).expanduser().resolve() for name in table.mailboxes]
     return Scanner(roots, moved_folder(table.after))
+
+
+def _stop_file(settings: Settings) -> Path | None:
+    path = settings.watch.stop_file
+    return Path(path) if path else None
 
 
 def _signature(optout: str | None) -> object:

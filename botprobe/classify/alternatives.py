@@ -47,7 +47,7 @@ def alternatives(facts: Facts, lag_seconds: float | None) -> Iterator[Alternativ
     for clause, dns in _NAMES:
         changed = replace(facts, dns=_instead(facts.dns, dns))
         yield Alternative(clause + _unmeasured(facts.dns), changed, lag_seconds)
-    if lag_seconds:
+    if lag_seconds != 0:
         yield Alternative("a probe at the time of delivery", facts, 0.0)
 
 

@@ -8,6 +8,7 @@ docs/decisions/0003-verdict.md.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from botprobe.classify.alternatives import alternatives
 from botprobe.classify.mailfunction import MailGrade
@@ -16,11 +17,17 @@ from botprobe.classify.rules import RULES
 from botprobe.classify.subject import Subject, read_subject
 from botprobe.classify.weights import Weights, probability_of
 from botprobe.model.facts import Facts
-from botprobe.model.target import Target
+from botprobe.model.mail import Trust
+from botprobe.model.target import Sighting, Target
 from botprobe.model.verdict import Evidence, Family, Label, Verdict
 
 ACTIVE_FAMILIES = frozenset({Family.OS, Family.SERVICE, Family.PROXY, Family.TRAFFIC})
 """Families that stand on what the host itself did when it was measured."""
+
+_FADING = ACTIVE_FAMILIES | {Family.RECEIPT}
+"""Families about the host alone, not about the line, which whoever has it next inherits."""
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 _MAIL_SERVERS = frozenset({MailGrade.GREETS, MailGrade.SPEAKS, MailGrade.OWN_NAME})
 
@@ -38,8 +45,8 @@ class Opinion:
     evidence: tuple[Evidence, ...]
     votes: Mapping[Family, float]
     log_odds: float
-    kept: float
-    """The part of its weight, 0 to 1, that a late probe has kept."""
+    is_timely: bool
+    """Whether who was probed is surely enough who delivered."""
 
     @property
     def probability(self) -> float:
@@ -56,7 +63,8 @@ def judge(
         facts: the outcomes of the probes.
         target: the address, with the mails that named it.
         weights: the table of weights.
-        lag_seconds: from the delivery of the newest mail to the probe, None if there is no mail.
+        lag_seconds: from the delivery of the newest mail to the probe; None if there is no mail, or
+            if nobody knows, which is never taken for no delay.
     """
     opinion = form_opinion(facts, target, weights, lag_seconds)
     label = choose_label(opinion, weights)
@@ -87,7 +95,12 @@ def form_opinion(
 ) -> Opinion:
     """Collect and weigh the evidence."""
     subject = read_subject(facts, target, weights.zones)
-    kept = weights.lag.kept(lag_seconds) if subject.may_change_hands else 1.0
+    kept, is_timely = 1.0, True
+    if subject.may_change_hands:
+        subject = replace(subject, target=_without_former_customers(target, weights))
+        kept = weights.lag.kept(lag_seconds or 0.0)
+        is_known = lag_seconds is not None or not target.sightings
+        is_timely = is_known and kept >= weights.thresholds.fresh
     evidence = _within_caps(_findings(subject, weights, kept), weights.caps)
     votes: dict[Family, float] = defaultdict(float)
     for item in evidence:
@@ -98,8 +111,28 @@ def form_opinion(
         evidence=tuple(sorted(evidence, key=lambda item: (-abs(item.weight), item.rule))),
         votes=votes,
         log_odds=weights.prior + sum(item.weight for item in evidence),
-        kept=kept,
+        is_timely=is_timely,
     )
+
+
+def _without_former_customers(target: Target, weights: Weights) -> Target:
+    """Leave out deliveries so long before the newest one that another host may have made them.
+
+    One without a date may be of any age; where none has a date, nothing is left out.
+    """
+    dates = [seen.delivered_at or _LONG_AGO for seen in target.sightings if _is_delivery(seen)]
+    newest = max(dates, default=_LONG_AGO)
+
+    def is_recent(seen: Sighting) -> bool:
+        age = (newest - (seen.delivered_at or _LONG_AGO)).total_seconds()
+        return weights.lag.kept(age) >= weights.thresholds.fresh
+
+    sightings = (seen for seen in target.sightings if not _is_delivery(seen) or is_recent(seen))
+    return replace(target, sightings=tuple(sightings))
+
+
+def _is_delivery(seen: Sighting) -> bool:
+    return seen.trust is Trust.BOUNDARY
 
 
 def client_windows_without_mail_service(subject: Subject) -> bool | None:
@@ -159,7 +192,7 @@ def _findings(subject: Subject, weights: Weights, kept: float) -> list[Evidence]
 
 def _aged(evidence: Evidence, kept: float) -> Evidence:
     """Weaken what a late probe has against a host; what excuses it keeps its weight."""
-    if evidence.family not in ACTIVE_FAMILIES or evidence.weight <= 0 or kept >= 1:
+    if evidence.family not in _FADING or evidence.weight <= 0 or kept >= 1:
         return evidence
     late = f"{evidence.because} (probed late, {kept:.0%} of its weight)"
     return replace(evidence, weight=evidence.weight * kept, because=late)
@@ -185,7 +218,7 @@ def _is_bot(opinion: Opinion, weights: Weights) -> bool:
     evidence, and on ground of what could not be measured nobody is called a bot.
     """
     limits = weights.thresholds
-    if not lacks_mail_service(opinion.subject) or opinion.kept < limits.fresh:
+    if not lacks_mail_service(opinion.subject) or not opinion.is_timely:
         return False
     if any(vote <= limits.contrary for vote in opinion.votes.values()):
         return False

@@ -49,10 +49,14 @@ class Lag:
     grace_seconds: Seconds
     half_life_seconds: Seconds
 
-    def kept(self, lag_seconds: float | None) -> float:
+    def kept(self, lag_seconds: float) -> float:
         """Return the part of its weight, 0 to 1, that a probe so long after delivery keeps."""
-        late = max(0.0, (lag_seconds or 0.0) - self.grace_seconds)
+        late = max(0.0, lag_seconds - self.grace_seconds)
         return float(0.5 ** (late / self.half_life_seconds))
+
+
+NEVER_LATE = Lag(grace_seconds=math.inf, half_life_seconds=1)
+"""For those who know that addresses do not change hands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,7 +84,7 @@ def judged(
     for row in rows:
         truth = truth_of(row)
         if truth is not None:
-            verdict = judge(facts_of(row, listed=listed), target_of(row), weights)
+            verdict = judge(facts_of(row, listed=listed), target_of(row), weights, 0.0)
             yield Judged(
                 label=verdict.label,
                 truth=truth,

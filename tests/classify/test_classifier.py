@@ -1,6 +1,7 @@
 """Tests of the verdict."""
 
 from dataclasses import fields, replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from botprobe.classify.classifier import (
 )
 from botprobe.classify.mailfunction import SmtpFunction, mail_function
 from botprobe.classify.subject import read_subject
-from botprobe.classify.weights import probability_of
+from botprobe.classify.weights import NEVER_LATE, probability_of
 from botprobe.model.facts import Facts
 from botprobe.model.mail import Trust
 from botprobe.model.outcome import Measured, NotMeasured
@@ -257,6 +258,54 @@ class TestLateProbe:
 
         assert early.label is Label.BOT
         assert late.label is Label.SUSPECTED_BOT
+
+    def test_unknown_delay_names_no_bot(self) -> None:
+        """A delivery without a date may be as old as the last customer; unknown is not none."""
+        facts = Facts(os=system(XP), smtp=CLOSED, dns=DYNAMIC)
+        undated = judge(facts, delivered("localhost"), WEIGHTS, None)
+
+        assert undated.label is Label.SUSPECTED_BOT
+        assert "a probe at the time of delivery would make it bot" in undated.would_change
+        assert judge(facts, NAMED_BY_OPERATOR, WEIGHTS, None).label is Label.BOT
+
+    def test_unknown_delay_leaves_a_lasting_address_alone(self) -> None:
+        """Where nobody moves, no date is needed."""
+        facts = Facts(os=system(XP), smtp=CLOSED, dns=named("www.firm.example"))
+
+        assert judge(facts, delivered("localhost"), WEIGHTS, None).label is Label.BOT
+
+    def test_weakens_what_the_delivery_said(self) -> None:
+        """Who said HELO as localhost last month need not be who has the line today."""
+        early, late = (
+            sum(item.weight for item in verdict.evidence if item.family is Family.RECEIPT)
+            for lag in (5, 72 * HOUR)
+            for verdict in [verdict_on(Facts(dns=DYNAMIC), delivered("localhost"), lag)]
+        )
+
+        assert 0 < late < early / 4
+
+    @pytest.mark.parametrize("at", [datetime(2026, 10, 22, tzinfo=UTC), None])
+    def test_forgets_deliveries_of_former_customers(self, at: datetime | None) -> None:
+        """The HELO of a delivery long before the newest, or without a date, is not the host's."""
+        newest = delivered("mail.firm.example", at=datetime(2026, 11, 22, tzinfo=UTC))
+        former = delivered("localhost", at=at)
+        both = replace(newest, sightings=newest.sightings + former.sightings)
+        facts = Facts(os=system(XP), smtp=CLOSED, dns=DYNAMIC)
+
+        assert verdict_on(facts, both).evidence == verdict_on(facts, newest).evidence
+
+    def test_forgets_nothing_where_the_delay_does_not_matter(self) -> None:
+        """An operator may say that addresses do not change hands, whatever their names."""
+        mails = (
+            delivered("localhost", at=datetime(2006, 1, 1, tzinfo=UTC)),
+            delivered("mail.firm.example", at=datetime(2026, 1, 1, tzinfo=UTC)),
+        )
+        target = Target(mails[0].address, tuple(one for mail in mails for one in mail.sightings))
+        timeless = replace(WEIGHTS, lag=NEVER_LATE)
+        verdict = judge(Facts(dns=DYNAMIC), target, timeless, 1e9)
+
+        assert "helo-localhost" in {item.rule for item in verdict.evidence}
+        assert not [item for item in verdict.evidence if "late" in item.because]
 
     def test_leaves_a_lasting_address_alone(self) -> None:
         """A confirmed name that no provider made up stays where it is."""

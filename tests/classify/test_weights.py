@@ -62,7 +62,7 @@ class TestLag:
         """Within the grace nothing is lost; then half per half-life."""
         lag = Lag(grace_seconds=100, half_life_seconds=1000)
 
-        assert lag.kept(None) == 1
+        assert lag.kept(0) == 1
         assert lag.kept(100) == 1
         assert lag.kept(1100) == pytest.approx(0.5)
         assert lag.kept(2100) == pytest.approx(0.25)
