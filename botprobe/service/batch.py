@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from botprobe.classify.classifier import not_probed
@@ -13,6 +14,9 @@ from botprobe.model.facts import Facts
 from botprobe.model.mail import Mail
 from botprobe.model.verdict import Case
 from botprobe.pipeline import Candidate, Pipeline
+
+# Seconds between two looks at the stop file; it is to halt all probing within a second.
+TICK = 0.25
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +30,8 @@ class Batch:
     concurrency: int
     trouble: Callable[[str], None]
     """Told in one line about each case that could not be made or kept."""
+    stop_file: Path | None = None
+    """While this file exists, nobody is probed."""
 
     async def keep_mail(self, mail: Mail) -> None:
         """Store a mail with its hops."""
@@ -37,9 +43,28 @@ class Batch:
     async def run(self, candidates: Iterable[Candidate]) -> list[Case]:
         """Return the cases in the order of the candidates; one that failed is left out."""
         places = asyncio.Semaphore(self.concurrency)
+        tasks: list[asyncio.Task[Case | None]] = []
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._one(item, places)) for item in candidates]
-        return [case for task in tasks if (case := task.result()) is not None]
+            # Before the others: its first look comes before the first packet.
+            switch = group.create_task(self._heed_stop_file(tasks))
+            tasks += [group.create_task(self._one(item, places)) for item in candidates]
+            if tasks:
+                await asyncio.wait(tasks)
+            switch.cancel()
+        done = (task.result() for task in tasks if not task.cancelled())
+        return [case for case in done if case is not None]
+
+    async def _heed_stop_file(self, tasks: Iterable[asyncio.Task[Case | None]]) -> None:
+        """Break off whatever is under way as soon as the operator wants it."""
+        while not self._halted():
+            await asyncio.sleep(TICK)
+        unfinished = [task for task in tasks if not task.done()]
+        for task in unfinished:
+            task.cancel()
+        self.trouble(f"stop file {self.stop_file}: {len(unfinished)} hosts were not investigated")
+
+    def _halted(self) -> bool:
+        return self.stop_file is not None and self.stop_file.exists()
 
     async def _one(self, candidate: Candidate, places: asyncio.Semaphore) -> Case | None:
         async with places:

@@ -33,6 +33,8 @@ FIRST_PAUSE = 60.0
 LONGEST_PAUSE = 3600.0
 # Tries to write a host log, RETRY seconds apart; the case is in the store in any case.
 LOG_TRIES = 90
+# Seconds in which claims are given back before all else ends; the store does the rest later.
+GIVE_BACK = 0.5
 # Of the places, the share that only fresh boundary hops may take: tarpits hold the others.
 RESERVE = 0.25
 
@@ -84,8 +86,7 @@ class Worker:
                     await self._fill(group)
                     await self.bell.wait(1)
         finally:
-            for claim, _ in list(self._under_way.values()):
-                await self._give_back(claim)
+            await self._give_all_back()
 
     async def _fill(self, group: asyncio.TaskGroup) -> None:
         """Claim as many hosts as there are places and budget."""
@@ -175,6 +176,14 @@ class Worker:
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (claim.tries - 1))
         later = self.pipeline.now() + timedelta(seconds=pause)
         await self._patiently(lambda: self.store.put_back(claim, later))
+
+    async def _give_all_back(self) -> None:
+        """Give all claims back, but do not keep nmap alive while a locked store is waited for."""
+        claims = [claim for claim, _ in self._under_way.values()]
+        given = asyncio.gather(*map(self._give_back, claims))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GIVE_BACK):
+                await asyncio.shield(given)
 
     async def _give_back(self, claim: Claim) -> None:
         self.pipeline.budget.forgive(claim.target.address)

@@ -14,7 +14,8 @@ from botprobe.model.target import Target
 from botprobe.pipeline import Candidate, Pipeline
 from botprobe.service.batch import Batch
 from tests.cases import HOST, NOON, bot_case
-from tests.fakes import FakeStore, silent_probes
+from tests.fakes import FakeProbe, FakeStore, silent_probes
+from tests.service.test_worker import Tarpit
 from tests.test_pipeline import pipeline_with
 
 OTHER = ip_address("198.18.11.1")
@@ -125,6 +126,41 @@ class TestBatch:
         await batch_of(pipeline, tmp_path, print, concurrency=3).run(targets)
 
         assert gauge.most == 3
+
+    async def test_nobody_is_asked_while_the_stop_file_is_there(self, tmp_path: Path) -> None:
+        """The one switch of the operator holds for a scan as well."""
+        (tmp_path / "stop").touch()
+        ping, troubles = FakeProbe(PingResult(sent=1, received=1)), list[str]()
+        pipeline = pipeline_with(probes=replace(silent_probes(), ping=ping))
+        batch = replace(
+            batch_of(pipeline, tmp_path / "logs", troubles.append), stop_file=tmp_path / "stop"
+        )
+
+        cases = await batch.run([Candidate(Target(HOST)), Candidate(Target(OTHER))])
+
+        assert cases == []
+        assert ping.asked == []
+        assert troubles == [f"stop file {tmp_path / 'stop'}: 2 hosts were not investigated"]
+
+    async def test_the_stop_file_halts_within_a_second(self, tmp_path: Path) -> None:
+        """A host that is being asked is asked no more; what was found before is kept."""
+        store, tarpit, troubles = FakeStore(), Tarpit(quick=HOST), list[str]()
+        pipeline = pipeline_with(store, probes=replace(silent_probes(), ping=tarpit))
+        stop = tmp_path / "stop"
+        batch = replace(batch_of(pipeline, tmp_path / "logs", troubles.append), stop_file=stop)
+
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(
+                batch.run([Candidate(Target(HOST)), Candidate(Target(OTHER))])
+            )
+            while len(tarpit.asked) < 2 or not store.kept:
+                await asyncio.sleep(0)
+            stop.touch()
+            async with asyncio.timeout(1):
+                cases = await running
+
+        assert [case.target.address for case in cases] == [HOST]
+        assert troubles == [f"stop file {stop}: 1 hosts were not investigated"]
 
     async def test_mails_are_kept_with_their_hops(self, tmp_path: Path) -> None:
         """A mail that cannot be stored is told, not lost in a traceback."""

@@ -303,3 +303,22 @@ class TestWorker:
 
         assert len(await store.cases(HOST)) == 1
         assert audience.troubles == ["store: database is locked; trying again"]
+
+    async def test_a_locked_store_keeps_nobody_from_stopping(
+        self, tmp_path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A halt is a halt within a second, whatever holds the store up."""
+        audience, tarpit, locked = Listener(), Tarpit(), asyncio.Event()
+
+        async def waiting(*_: object) -> None:
+            await locked.wait()
+
+        await store.take([arrival("1", HOST, OTHER)], DAY)
+        probes = replace(silent_probes(), ping=tarpit)
+        monkeypatch.setattr(store, "put_back", waiting)
+        async with asyncio.timeout(5):
+            async with working(worker_of(pipeline(store, probes), store, tmp_path, audience)):
+                await audience.wait_for(lambda: len(tarpit.asked) == 2)
+        locked.set()
+
+        assert audience.cases == []
