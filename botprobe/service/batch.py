@@ -56,7 +56,7 @@ class Batch:
 
     async def _heed_stop_file(self, tasks: Iterable[asyncio.Task[Case | None]]) -> None:
         """Break off whatever is under way as soon as the operator wants it."""
-        while not self._halted():
+        while not self._halted():  # noqa: ASYNC110  # what is waited for is a file
             await asyncio.sleep(TICK)
         unfinished = [task for task in tasks if not task.done()]
         for task in unfinished:
