@@ -47,6 +47,10 @@ HOPS_CHOICES: dict[str, tuple[Trust, ...]] = {
 }
 
 
+# Seconds by which the clocks of mail server and prober may differ.
+CLOCK_SKEW = 3600
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """An address that mails named, and why it is not asked, if so."""
@@ -183,7 +187,7 @@ class Pipeline:
         started, clock = self.now(), time.monotonic()
         lag = _lag_seconds(target, started)
         if lag is not None and lag < 0:
-            lag = None  # a date of the future tells nothing
+            lag = 0.0 if lag >= -CLOCK_SKEW else None  # a date of the future tells nothing
         self.watcher.started(target)
         facts = await self._facts(target)
         return Case(

@@ -255,12 +255,15 @@ class TestInvestigate:
         times = (NOON - timedelta(hours=2), NOON - timedelta(minutes=1), None)
         seen = tuple(replace(sighting(), delivered_at=time) for time in times)
         future = (replace(sighting(), delivered_at=NOON + timedelta(days=1)),)
+        skewed = (replace(sighting(), delivered_at=NOON + timedelta(minutes=1)),)
 
         case = await pipeline_with().investigate(Candidate(Target(HOST, seen)))
         strange = await pipeline_with().investigate(Candidate(Target(HOST, future)))
 
         assert case.lag_seconds == 60
         assert strange.lag_seconds is None
+        skew = await pipeline_with().investigate(Candidate(Target(HOST, skewed)))
+        assert skew.lag_seconds == 0
 
     async def test_a_forged_line_of_today_does_not_freshen_an_old_delivery(self) -> None:
         """Where we saw the host deliver, only that counts for the lag."""
