@@ -89,7 +89,10 @@ class TestJsonLines:
         """Each line is what docs/schemas/finding.schema.json says."""
         schema = json.loads((SCHEMAS / "finding.schema.json").read_text())
 
-        for line in written("jsonl").splitlines():
+        lines = written("jsonl").splitlines()
+
+        assert lines
+        for line in lines:
             jsonschema.validate(json.loads(line), schema, jsonschema.Draft202012Validator)
 
 
