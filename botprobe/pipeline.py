@@ -102,15 +102,17 @@ def candidates(mails: Iterable[Mail], choice: str, max_per_mail: int) -> tuple[C
         The addresses in the order of their first mention; one that any mail may have probed
         is not refused.
     """
-    found: dict[IpAddress, Candidate] = {}
+    sightings: dict[IpAddress, list[Sighting]] = {}
+    refusals: dict[IpAddress, str | None] = {}
     for mail in mails:
         for address, hop, refused in _ranked(mail, HOPS_CHOICES[choice], max_per_mail):
-            known = found.get(address, Candidate(Target(address), refused))
-            found[address] = Candidate(
-                Target(address, (*known.target.sightings, _sighting(mail, hop))),
-                refused and known.refused,  # one mail's permission is enough
-            )
-    return tuple(found.values())
+            sightings.setdefault(address, []).append(_sighting(mail, hop))
+            # One mail's permission is enough.
+            refusals[address] = refused and refusals.get(address, refused)
+    return tuple(
+        Candidate(Target(address, tuple(seen)), refusals[address])
+        for address, seen in sightings.items()
+    )
 
 
 def _ranked(

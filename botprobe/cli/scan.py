@@ -1,6 +1,7 @@
 """``botprobe scan``: from mails to the verdicts on the hosts that they name."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -31,6 +32,7 @@ from botprobe.cli.render import print_json, print_json_lines, print_scan
 from botprobe.contract.case import case_document
 from botprobe.contract.mail import mail_document
 from botprobe.model.mail import Mail
+from botprobe.model.target import Sighting
 from botprobe.model.verdict import Case
 from botprobe.pipeline import candidates
 from botprobe.report.files import write_whole
@@ -91,12 +93,20 @@ def scan_documents(mails: Sequence[Mail], cases: Collection[Case]) -> list[dict[
     """Return the document of each mail with the cases of the addresses that it named."""
     by_file: dict[str, list[Case]] = {mail.file: [] for mail in mails}
     for case in cases:
-        for file in dict.fromkeys(sighting.file for sighting in case.target.sightings):
-            by_file[file].append(case)
+        for file, seen in _by_file(case.target.sightings).items():
+            # Each mail shows what it said itself: all sightings under all mails would be a square.
+            by_file[file].append(replace(case, target=replace(case.target, sightings=seen)))
     return [
         mail_document(mail) | {"targets": [case_document(case) for case in by_file[mail.file]]}
         for mail in mails
     ]
+
+
+def _by_file(sightings: Iterable[Sighting]) -> dict[str, tuple[Sighting, ...]]:
+    found: dict[str, tuple[Sighting, ...]] = {}
+    for sighting in sightings:
+        found[sighting.file] = (*found.get(sighting.file, ()), sighting)
+    return found
 
 
 def _print_documents(
