@@ -151,7 +151,8 @@ def _compile(template: bytes, family: Family) -> Pattern[bytes]:
     parts = {
         b"{head}": rb".{%d}%s" % (family.stamp_width, tag),
         b"{id}": rb"[0-9A-Za-z]++",
-        b"{keys}": rb'(?:(?!status=)[a-z_]++=[^,\n]*+,"?+\ )*+',
+        # Not possessive as a whole: before 3.11.5, Python then forgets what is inside.
+        b"{keys}": rb'(?:(?!status=)[a-z_]++=[^,\n]*+,"?+\ )*',
         b"{action}": _ACTION.replace(b" ", rb"\ "),
         b"{screen}": _SCREEN.replace(b" ", rb"\ "),
     }
