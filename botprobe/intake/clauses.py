@@ -14,7 +14,8 @@ _FLAT = r"\((?:[^()\\]++|\\.)*+\)"
 _NESTED = r"\((?:[^()\\]++|\\.|{})*+\)"
 # Postfix and Sendmail nest comments twice; deeper than four levels is an attack.
 _COMMENT = _NESTED.format(_NESTED.format(_NESTED.format(_FLAT)))
-_QUOTED = r'"(?:[^"\\]++|\\.)*+"'
+# Not possessive as a whole: before 3.11.5, Python then forgets what is inside.
+_QUOTED = r'"(?:[^"\\]++|\\.)*"'
 _BRACKETED = r"\[[^\[\]()\"\\]*+\]"
 _PLAIN = r"[^ ()\"\[\];\\]++"
 # A backslash takes its letter along here as in quotes and comments. So an open quotation mark that
