@@ -102,7 +102,7 @@ def _mails(report: WeeklyReport) -> Section:
     now, before = report.mails, report.mails_before
     hops_before, addresses_before = dict(before.hops), dict(before.addresses)
     rows = [("mails", now.mails, before.mails)]
-    rows.append(("mails from nobody knows whom", now.without_boundary, before.without_boundary))
+    rows.append(("mails whose boundary is unknown", now.without_boundary, before.without_boundary))
     names = dict(now.hops) | hops_before
     rows += [
         (_hop_name(name), dict(now.hops).get(name, 0), hops_before.get(name, 0)) for name in names

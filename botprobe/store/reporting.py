@@ -26,6 +26,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
 )
 
 from botprobe.model.verdict import Label
@@ -118,10 +119,10 @@ def tallies(
 def hosts_statement(table: Table, period: Period) -> Any:
     """Write the statement that fills a temporary table with the hosts of a period."""
     week: ColumnElement[int] = host_weeks.c.week
+    start: ColumnElement[bool] = true()
     if period.weeks > SHORT_PERIOD:
-        week = (
-            week + 0
-        )  # an expression: no index fits, so the table is read in the order of its key
+        # An expression: the index by week does not fit, and the primary key is read in its order.
+        week, start = week + 0, host_weeks.c.ip > ""
     # The latest look first; without any, the latest refusal; at last those nobody asked.
     rank = case(
         (host_weeks.c.standing.is_(None), 0),
@@ -139,7 +140,7 @@ def hosts_statement(table: Table, period: Period) -> Any:
             host_weeks.c.lag_seconds,
             *counters,
         )
-        .where(week >= period.first.number, week <= period.last.number)
+        .where(start, week >= period.first.number, week <= period.last.number)
         .group_by(host_weeks.c.ip)
     )
     return insert(table).from_select([column.name for column in table.c], hosts)
