@@ -13,6 +13,10 @@ class InputError(BotprobeError):
     """A file, mailbox or argument given by the operator cannot be read."""
 
 
+class UsageError(InputError):
+    """An option or argument is not what it has to be, or contradicts another one."""
+
+
 class StoreError(BotprobeError):
     """The case store cannot be opened, read or written."""
 

@@ -15,7 +15,7 @@ from botprobe.classify.classifier import judge
 from botprobe.classify.listings import read_zones
 from botprobe.classify.weights import NEVER_LATE, Weights, load_weights
 from botprobe.config import Settings, networks, state_directory
-from botprobe.errors import ConfigError
+from botprobe.errors import ConfigError, StoreError
 from botprobe.hostlog import HostLog
 from botprobe.intake.mailfile import after_action, moved_folder
 from botprobe.intake.networks import parse_networks
@@ -90,6 +90,18 @@ def store_path(settings: Settings) -> Path:
 def open_store(settings: Settings) -> SqliteStore:
     """Return the store; it is opened by ``async with``."""
     return SqliteStore(store_path(settings))
+
+
+def known_store(settings: Settings) -> SqliteStore:
+    """Return the store for a command that only reads it; a mistyped path must not make one.
+
+    Raises:
+        StoreError: there is none.
+    """
+    path = store_path(settings)
+    if not path.exists():
+        raise StoreError(f"there is no store {path}: scan, watch and probe make one")
+    return open_store(settings)
 
 
 def hostlog_of(settings: Settings) -> HostLog:

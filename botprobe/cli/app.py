@@ -19,7 +19,7 @@ from botprobe.cli.rejudge import rejudge
 from botprobe.cli.report import report
 from botprobe.cli.scan import scan
 from botprobe.cli.watch import watch
-from botprobe.errors import BotprobeError, ConfigError, RefusedByScope
+from botprobe.errors import BotprobeError, ConfigError, RefusedByScope, UsageError
 from botprobe.model.text import visible
 
 app = typer.Typer(
@@ -85,6 +85,8 @@ def _exit_code(error: BotprobeError) -> ExitCode:
     match error:
         case ConfigError():
             return ExitCode.CONFIG
+        case UsageError():
+            return ExitCode.USAGE
         case RefusedByScope():
             return ExitCode.REFUSED
         case _:

@@ -18,7 +18,7 @@ from botprobe.export.formats import FORMATS
 from botprobe.model.finding import Finding
 from botprobe.model.verdict import Label
 from botprobe.report.files import write_bytes, write_whole
-from botprobe.wiring import open_store
+from botprobe.wiring import known_store
 
 AbuseMail = Callable[[Finding, Mapping[str, Any], Publication], bytes]
 
@@ -112,7 +112,7 @@ def _write(form: Format, request: _Request, output: Path | None) -> None:
 
 
 async def _findings(request: _Request) -> list[Finding]:
-    async with open_store(request.settings) as store:
+    async with known_store(request.settings) as store:
         found = store.findings(request.labels, request.publication.made, request.holds)
         return [finding async for finding in found]
 
@@ -120,7 +120,7 @@ async def _findings(request: _Request) -> list[Finding]:
 async def _write_mails(form: str, request: _Request, folder: Path) -> None:
     publication, written = request.publication, 0
     _ = publication.signature  # before anything is written
-    async with open_store(request.settings) as store:
+    async with known_store(request.settings) as store:
         async for finding in store.findings(request.labels, publication.made, request.holds):
             mail = await store.boundary_mail(finding.address) if finding.handed_to_us else None
             if mail is None:

@@ -29,7 +29,7 @@ from botprobe.model.work import HostHistory
 from botprobe.pipeline import rejudged
 from botprobe.report.files import write_whole
 from botprobe.report.pages import host_page
-from botprobe.wiring import judge_of, open_store
+from botprobe.wiring import judge_of, known_store
 
 # Of a host that mails us all day, the newest are shown and the others counted.
 MAX_SIGHTINGS = 200
@@ -69,7 +69,7 @@ def host(
 async def _known(
     settings: Settings, address: IpAddress
 ) -> tuple[HostHistory | None, Sequence[Sighting], Sequence[Case]]:
-    async with open_store(settings) as store:
+    async with known_store(settings) as store:
         history = await store.history(address)
         sightings = await store.sightings(address, MAX_SIGHTINGS)
         return history, sightings, await store.cases(address)

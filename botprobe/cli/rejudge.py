@@ -15,7 +15,7 @@ from botprobe.cli.render import LABEL_STYLES, print_cases, stdout_console
 from botprobe.config import Settings
 from botprobe.model.verdict import Case, Label
 from botprobe.pipeline import rejudged
-from botprobe.wiring import judge_of, open_store
+from botprobe.wiring import judge_of, known_store
 
 # Longer than any store has been kept.
 EVER = timedelta(days=36_500)
@@ -69,14 +69,14 @@ def changes_screen(old: Sequence[Case], new: Sequence[Case]) -> RenderableType:
 
 async def latest_cases(settings: Settings) -> list[Case]:
     """Read the newest look at each host."""
-    async with open_store(settings) as store:
+    async with known_store(settings) as store:
         found = store.findings(frozenset(Label), datetime.now(UTC), EVER)
         return [finding.case async for finding in found]
 
 
 async def _keep(settings: Settings) -> None:
     judge = judge_of(settings)
-    async with open_store(settings) as store:
+    async with known_store(settings) as store:
         await store.rewrite_verdicts(lambda case: rejudged(case, judge))
 
 

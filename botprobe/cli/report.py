@@ -23,7 +23,7 @@ from botprobe.report.periods import chosen_periods
 from botprobe.report.places import country_lookup, resolver_for, with_origins
 from botprobe.report.terminal import report_screen
 from botprobe.report.weekly import WeeklyReport, weekly_report
-from botprobe.wiring import open_store
+from botprobe.wiring import known_store
 
 # A quarter of a year shows a trend; a longer period shows all of its own weeks, up to a year.
 TREND_WEEKS, MAX_TREND_WEEKS = 13, 53
@@ -94,7 +94,7 @@ async def _report(
 ) -> WeeklyReport:
     locate = country_lookup(Path(settings.report.mmdb)) if settings.report.mmdb else None
     weeks = min(max(period.weeks, TREND_WEEKS), MAX_TREND_WEEKS)
-    async with open_store(settings) as store:
+    async with known_store(settings) as store:
         tallies = await store.tallies(period, compared, trend_weeks=weeks, locate=locate)
     if settings.report.cymru:
         nameservers = addresses(settings.dns.nameservers, "dns.nameservers")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Self
 
-from botprobe.errors import InputError
+from botprobe.errors import UsageError
 from botprobe.model.verdict import Label
 
 _MONDAY = date(1969, 12, 29)
@@ -35,7 +35,7 @@ class Week:
         """Read ``2026-W47``, or a date, which stands for the week that it is in.
 
         Raises:
-            InputError: it is neither.
+            UsageError: it is neither.
         """
         match = _ISO_WEEK.fullmatch(text)
         try:
@@ -46,7 +46,7 @@ class Week:
             week = cls((day - _MONDAY).days // 7)
             _ = week.start, week.end  # the first and last weeks of the calendar are not whole
         except (ValueError, OverflowError) as error:
-            raise InputError(f"neither a week (2026-W47) nor a date: {text!r}") from error
+            raise UsageError(f"neither a week (2026-W47) nor a date: {text!r}") from error
         return week
 
     def __str__(self) -> str:
@@ -81,14 +81,14 @@ class Period:
 
     def __post_init__(self) -> None:
         if self.last < self.first:
-            raise InputError(f"the period ends ({self.last}) before it begins ({self.first})")
+            raise UsageError(f"the period ends ({self.last}) before it begins ({self.first})")
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read ``2026-W47`` or ``2026-W44..2026-W47``, dates for weeks.
 
         Raises:
-            InputError: it is neither.
+            UsageError: it is neither.
         """
         first, _, last = text.partition("..")
         return cls(Week.parse(first), Week.parse(last or first))

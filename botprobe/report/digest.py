@@ -16,7 +16,7 @@ import aiosmtplib
 from email_validator import EmailNotValidError, validate_email
 from rich.console import Console
 
-from botprobe.errors import ConfigError, DeliveryError, InputError
+from botprobe.errors import ConfigError, DeliveryError, UsageError
 from botprobe.report.charts import Chart, Colours, report_charts
 from botprobe.report.html import report_page, template_environment
 from botprobe.report.sections import headline, sections
@@ -52,7 +52,7 @@ def report_mail(
 
     Raises:
         ConfigError: no sender is set.
-        InputError: an address is none.
+        UsageError: an address is none.
     """
     if not sender:
         raise ConfigError("set mail.sender: a report needs one")
@@ -121,7 +121,7 @@ def _address(text: str) -> str:
     try:
         return validate_email(text, check_deliverability=False, test_environment=True).normalized
     except EmailNotValidError as error:
-        raise InputError(f"not a mail address: {text!r}") from error
+        raise UsageError(f"not a mail address: {text!r}") from error
 
 
 def _text(report: WeeklyReport) -> str:

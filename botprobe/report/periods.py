@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from botprobe.errors import InputError
+from botprobe.errors import UsageError
 from botprobe.model.weekly import Period, Week
 
 THIS_WEEK = "this"
@@ -27,12 +27,12 @@ def chosen_periods(
         until: last week, or a date in it; without it the last whole week.
 
     Raises:
-        InputError: a text is no week, or the choices contradict each other.
+        UsageError: a text is no week, or the choices contradict each other.
     """
     if week and (since or until):
-        raise InputError("--week excludes --since and --until")
+        raise UsageError("--week excludes --since and --until")
     if until and not since:
-        raise InputError("--until needs --since")
+        raise UsageError("--until needs --since")
     last_whole = Week.of(now) + -1
     if since:
         period = Period(Week.parse(since), Week.parse(until) if until else last_whole)

@@ -119,9 +119,11 @@ class TestReport:
     @pytest.mark.parametrize(
         ("arguments", "code", "complaint"),
         [
-            (("--week", "last year"), 1, "neither a week"),
+            (("--week", "last year"), 2, "neither a week"),
+            (("--since", "2026-W47", "--week", "this"), 2, "excludes"),
             (("--html", "/nonexistent/x.html"), 1, "cannot write"),
             (("--mail", "boss@trap.example"), 3, "set mail.sender"),
+            (("--store", "/nonexistent/x.sqlite"), 1, "there is no store"),
         ],
     )
     def test_complains_in_one_line(
