@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from botprobe.classify.classifier import not_probed
+from botprobe.contract.observation import traffic_outcome
 from botprobe.model.facts import NOT_ASKED, Facts
 from botprobe.model.mail import Hop, IpAddress, Mail, Trust
 from botprobe.model.outcome import Measured, Outcome
@@ -27,7 +28,7 @@ from botprobe.model.verdict import Case, Label, Verdict
 from botprobe.probes.base import Probe, measure
 from botprobe.scope.addresses import Scope, unmapped
 from botprobe.scope.budget import Budget
-from botprobe.store.base import CaseStore
+from botprobe.store.base import CaseStore, Dossier
 
 R = TypeVar("R")
 S = TypeVar("S")
@@ -166,6 +167,8 @@ class Pipeline:
     scope: Scope
     budget: Budget
     store: CaseStore
+    dossier: Dossier
+    """What the observers know of the hosts."""
     judge: Judge
     watcher: Watcher
     fresh: bool = False
@@ -224,6 +227,7 @@ class Pipeline:
             proxy=proxy.result(),
             passive=passive.result(),
             network=network.result(),
+            traffic=traffic_outcome(await self.dossier.latest_observations(target.address)),
         )
 
     async def _ask(self, target: Target, name: str, probe: Probe[R] | None) -> Outcome[R]:

@@ -168,6 +168,7 @@ async def open_batch(
                 scope=scope,
                 budget=budget,
                 store=store,
+                dossier=store,
                 judge=judging,
                 watcher=watcher,
                 fresh=fresh,
@@ -257,6 +258,7 @@ class WatchParts:
                 scope=self.scope,
                 budget=self.budget,
                 store=self.store,
+                dossier=self.store,
                 judge=judging,
                 watcher=self._audience,
             )

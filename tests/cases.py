@@ -12,6 +12,7 @@ from botprobe.model.results import (
     DnsblAnswer,
     DnsblResult,
     DnsResult,
+    MailLogTraffic,
     NetworkResult,
     OpenDoor,
     OsClass,
@@ -22,9 +23,13 @@ from botprobe.model.results import (
     PortState,
     ProxyProtocol,
     ProxyResult,
+    ProxyRole,
+    ProxyTraffic,
     PtrName,
     Reply,
+    RouterTraffic,
     SmtpResult,
+    TrafficResult,
     WindowsAnswer,
     WindowsResult,
 )
@@ -147,6 +152,36 @@ network_results = st.builds(
     prefix=st.none() | texts,
     country=st.none() | texts,
 )
+counts = st.integers(0, 2**31)
+traffic_results = st.builds(
+    TrafficResult,
+    maillog=st.none()
+    | st.builds(
+        MailLogTraffic,
+        connects=counts,
+        accepted=counts,
+        rejects=st.lists(st.tuples(texts, counts), max_size=2).map(tuple),
+        share=st.floats(0, 1),
+        driver_days=st.lists(st.dates(), max_size=2).map(tuple),
+        mx_queries=counts,
+    ),
+    router=st.none()
+    | st.builds(
+        RouterTraffic,
+        credit=st.integers(-(2**31), 2**31),
+        smtp_packets=counts,
+        pop_imap_packets=counts,
+        nat=st.none() | st.booleans(),
+        one_way=st.booleans(),
+    ),
+    proxytrace=st.none()
+    | st.builds(
+        ProxyTraffic,
+        role=st.sampled_from(ProxyRole),
+        mails=counts,
+        peers=st.lists(texts, max_size=7).map(tuple),
+    ),
+)
 not_measured = st.builds(NotMeasured, texts)
 
 
@@ -166,6 +201,7 @@ facts_of_any_kind = st.builds(
     proxy=outcomes(proxy_results),
     passive=outcomes(passive_results),
     network=outcomes(network_results),
+    traffic=outcomes(traffic_results),
 )
 
 

@@ -1,13 +1,14 @@
 """Stand-ins for the world: probes with a fixed answer, a store in memory, a silent watcher."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from botprobe.errors import StoreError
 from botprobe.model.mail import IpAddress, Mail
+from botprobe.model.observation import Observation, Suspicion
 from botprobe.model.outcome import Outcome
 from botprobe.model.results import DnsResult, OsResult, PingResult, PortState, SmtpResult
 from botprobe.model.target import Target
@@ -38,6 +39,7 @@ class FakeStore:
 
     kept: list[Case] = field(default_factory=list)
     mails: list[Mail] = field(default_factory=list)
+    observed: list[Observation] = field(default_factory=list)
     broken: bool = False
     slow: bool = False
     entered: asyncio.Event = field(default_factory=asyncio.Event)
@@ -63,6 +65,25 @@ class FakeStore:
         """Return the newest case in which the address was probed."""
         cases = await self.cases(address)
         return next((case for case in cases if case.refused is None), None)
+
+    async def observe(self, observations: Collection[Observation]) -> None:
+        """Keep observations."""
+        self._work()
+        self.observed += observations
+
+    async def observations(self, address: IpAddress, most: int) -> Sequence[Observation]:
+        """Return the observations of an address, newest first."""
+        found = [one for one in self.observed if one.address == address]
+        return sorted(found, key=lambda one: one.seen, reverse=True)[:most]
+
+    async def latest_observations(self, address: IpAddress) -> Sequence[Observation]:
+        """Return the newest observation of each observer."""
+        found = await self.observations(address, len(self.observed))
+        return list({one.observer: one for one in reversed(found)}.values())
+
+    async def suspicions(self, address: IpAddress, most: int) -> Sequence[Suspicion]:
+        """Return nothing: nobody is suspected here."""
+        return ()
 
     async def probed_since(self, start: datetime) -> Sequence[tuple[IpAddress, datetime]]:
         """Return who was probed when."""

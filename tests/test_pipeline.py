@@ -12,8 +12,15 @@ from botprobe.classify.classifier import not_probed
 from botprobe.errors import ProbeUnavailable
 from botprobe.model.facts import NOT_ASKED, Facts
 from botprobe.model.mail import Boundary, BoundaryBasis, Hop, HopStatus, Mail, Trust
+from botprobe.model.observation import Observation
 from botprobe.model.outcome import Measured, NotMeasured
-from botprobe.model.results import OsResult, PingResult, WindowsResult
+from botprobe.model.results import (
+    MailLogTraffic,
+    OsResult,
+    PingResult,
+    TrafficResult,
+    WindowsResult,
+)
 from botprobe.model.target import Target
 from botprobe.model.verdict import Label, Verdict
 from botprobe.pipeline import Candidate, Pipeline, Probes, candidates
@@ -59,11 +66,13 @@ def pipeline_with(
     def judge(facts: Facts, target: Target, lag: float | None) -> Verdict:
         return Verdict(label=Label.UNKNOWN, probability=0.5)
 
+    kept = store or FakeStore()
     return Pipeline(
         probes=probes or silent_probes(),
         scope=scope,
         budget=Budget(Limits()),
-        store=store or FakeStore(),
+        store=kept,
+        dossier=kept,
         judge=judge,
         watcher=FakeWatcher(),
         fresh=fresh,
@@ -215,6 +224,18 @@ class TestInvestigate:
 
         assert case.facts.windows == case.facts.dnsbl == case.facts.proxy == NOT_ASKED
         assert never.asked == []
+
+    async def test_takes_what_the_observers_saw(self) -> None:
+        """The dossier is a fact like what a probe found; an empty one is not measured."""
+        store = FakeStore()
+        saw = MailLogTraffic(connects=900, accepted=0)
+        await store.observe([Observation(address=HOST, seen=NOON, saw=saw)])
+
+        case = await pipeline_with(store).investigate(Candidate(Target(HOST)))
+        other = await pipeline_with().investigate(Candidate(Target(HOST)))
+
+        assert case.facts.traffic == Measured(TrafficResult(maillog=saw), NOON, 0.0)
+        assert other.facts.traffic == NotMeasured("nothing observed")
 
     async def test_a_refused_address_is_asked_nothing(self) -> None:
         """Outside of the scope no probe is even started."""

@@ -20,12 +20,10 @@ from botprobe.cli.options import (
 from botprobe.cli.render import print_cases, print_json, stdout_console
 from botprobe.cli.timeline import timeline_table
 from botprobe.config import Settings
-from botprobe.contract.history import history_document, timeline
+from botprobe.contract.history import Known, history_document, timeline
 from botprobe.errors import InputError
 from botprobe.model.mail import IpAddress
-from botprobe.model.target import Sighting
 from botprobe.model.verdict import Case
-from botprobe.model.work import HostHistory
 from botprobe.pipeline import rejudged
 from botprobe.report.files import write_whole
 from botprobe.report.pages import host_page
@@ -48,8 +46,8 @@ def host(
     """Show the history of one address, and its cases, newest first."""
     ip = parse_address(address)
     settings = settings_from(config, store=store)
-    history, sightings, cases = asyncio.run(_known(settings, ip))
-    if not (history or sightings or cases):
+    known, cases = asyncio.run(_known(settings, ip))
+    if not (any(known) or cases):
         raise InputError(f"{ip} was never seen")
     if rejudge:
         judge = judge_of(settings)
@@ -57,19 +55,21 @@ def host(
     if html is not None:
         write_whole(html, host_page(cases))
     elif as_json:
-        print_json(history_document(history, sightings, cases))
+        print_json(history_document(known, cases))
     else:
         if not jsonl:
-            stdout_console().print(timeline_table(timeline(history, sightings, cases)))
+            stdout_console().print(timeline_table(timeline(known, cases)))
             # The timeline names the refusals; what was found stands in the looks.
             cases = [case for case in cases if case.refused is None]
         print_cases(cases, as_json=as_json, jsonl=jsonl, explain=explain)
 
 
-async def _known(
-    settings: Settings, address: IpAddress
-) -> tuple[HostHistory | None, Sequence[Sighting], Sequence[Case]]:
+async def _known(settings: Settings, address: IpAddress) -> tuple[Known, Sequence[Case]]:
     async with known_store(settings) as store:
-        history = await store.history(address)
-        sightings = await store.sightings(address, MAX_SIGHTINGS)
-        return history, sightings, await store.cases(address)
+        known = Known(
+            history=await store.history(address),
+            sightings=await store.sightings(address, MAX_SIGHTINGS),
+            observed=await store.observations(address, MAX_SIGHTINGS),
+            suspicions=await store.suspicions(address, MAX_SIGHTINGS),
+        )
+        return known, await store.cases(address)

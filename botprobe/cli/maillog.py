@@ -8,21 +8,19 @@ from typing import Annotated
 
 import typer
 
-from botprobe.cli.investigation import investigate
+from botprobe.cli.dossier import Investigate, Keep, keep
 from botprobe.cli.maillog_follow import Watch, follow_log
 from botprobe.cli.maillog_outputs import Outputs, tell_incident
 from botprobe.cli.options import AsJson, ConfigFile, StorePath, settings_from
 from botprobe.config import addresses, networks
-from botprobe.model.target import Target
-from botprobe.model.verdict import Case
-from botprobe.observers.maillog.analysis import Analysis, Choices, analyse
+from botprobe.observers.maillog.analysis import Choices, analyse
 from botprobe.observers.maillog.calendar import HolidayCalendar, read_holidays
 from botprobe.observers.maillog.dnstally import DnsTally, read_dns_logs
+from botprobe.observers.maillog.dossier import observations, suspects
 from botprobe.observers.maillog.effect import Action
 from botprobe.observers.maillog.reader import ReadOptions, read_logs
 from botprobe.observers.maillog.rejects import RejectKind
 from botprobe.observers.maillog.tally import LogTally
-from botprobe.pipeline import Candidate
 
 # Below this a second process costs more than it brings.
 PARALLEL_BYTES = 64 << 20
@@ -94,9 +92,6 @@ Jobs = Annotated[
     int | None,
     typer.Option(help="Processes that read; by default two for big logs.", min=1, max=64),
 ]
-Investigate = Annotated[
-    bool, typer.Option("--investigate", help="Probe the drivers, within scope and budgets.")
-]
 
 
 def maillog(
@@ -120,7 +115,8 @@ def maillog(
     textfile: Textfile = None,
     follow: Follow = False,
     jobs: Jobs = None,
-    investigate_drivers: Investigate = False,
+    keep_seen: Keep = False,
+    investigate: Investigate = False,
     config: ConfigFile = None,
     store: StorePath = None,
 ) -> None:
@@ -145,7 +141,10 @@ def maillog(
         follow_log(files, options, tally, Watch(judge, outputs.refresh, tell_incident))
     read_logs([*files, *(pop or ())], options, tally)
     found = analyse(tally, queries, choices)
-    outputs.write(found, _investigate(found, config, store) if investigate_drivers else None)
+    outputs.write(found)
+    if keep_seen or investigate:
+        seen = observations(tally, found, options.zone)
+        keep(settings_from(config, store=store), seen, suspects(found) if investigate else {})
 
 
 def _dns_tally(
@@ -156,14 +155,6 @@ def _dns_tally(
     tally = DnsTally(frozenset(addresses(tuple(mail_hosts or ()), "--mail-host")))
     read_dns_logs(paths, tally, options.first_year, options.zone)
     return tally
-
-
-def _investigate(found: Analysis, config: Path | None, store: Path | None) -> tuple[Case, ...]:
-    """Have the drivers probed, within scope and budgets."""
-    clients = {client.client: client.address for client in found.clients}
-    drivers = [address for name in found.drivers if (address := clients.get(name)) is not None]
-    chosen = [Candidate(Target(address)) for address in drivers]
-    return investigate(settings_from(config, store=store), chosen).cases
 
 
 def _reject_kind(text: str) -> RejectKind:

@@ -1,6 +1,5 @@
 """Where the result of ``botprobe maillog`` goes: screen or JSON, page, metrics, access map."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,10 +8,8 @@ from botprobe.cli.maillog_document import maillog_document
 from botprobe.cli.maillog_html import maillog_page
 from botprobe.cli.maillog_metrics import metrics_text
 from botprobe.cli.maillog_screen import maillog_screen
-from botprobe.cli.render import print_cases, print_json, stdout_console
-from botprobe.contract.case import case_document
+from botprobe.cli.render import print_json, stdout_console
 from botprobe.model.text import visible
-from botprobe.model.verdict import Case
 from botprobe.observers.maillog.analysis import Analysis, Incident
 from botprobe.observers.maillog.effect import Action, access_map
 from botprobe.observers.maillog.wording import incident_sentence
@@ -30,21 +27,13 @@ class Outputs:
     """The access map."""
     action: Action = Action.REJECT
 
-    def write(self, analysis: Analysis, cases: Sequence[Case] | None = None) -> None:
-        """Write all that was asked for.
-
-        Args:
-            analysis: what the logs say.
-            cases: what the drivers answered; None if they were not asked.
-        """
+    def write(self, analysis: Analysis) -> None:
+        """Write all that was asked for."""
         self.refresh(analysis)
         if self.as_json:
-            asked = {} if cases is None else {"cases": [case_document(case) for case in cases]}
-            print_json(maillog_document(analysis) | asked)
-            return
-        stdout_console().print(maillog_screen(analysis))
-        if cases is not None:
-            print_cases(cases, as_json=False, jsonl=False, explain=False)
+            print_json(maillog_document(analysis))
+        else:
+            stdout_console().print(maillog_screen(analysis))
 
     def refresh(self, analysis: Analysis) -> None:
         """Write the files only, each whole."""

@@ -27,7 +27,7 @@ from botprobe.contract.wording import (
     run_line,
     smtp_line,
 )
-from botprobe.model.facts import NOT_ASKED
+from botprobe.model.facts import NOT_ASKED, NOTHING_OBSERVED
 from botprobe.model.mail import Mail
 from botprobe.model.outcome import NotMeasured
 from botprobe.model.text import visible
@@ -136,7 +136,7 @@ def unmeasured(cases: Sequence[Case]) -> list[str]:
         for case in probed
         for field in fields(case.facts)
         if isinstance(outcome := getattr(case.facts, field.name), NotMeasured)
-        and outcome != NOT_ASKED
+        and outcome not in {NOT_ASKED, NOTHING_OBSERVED}
     )
     return [
         f"not measured: {probe} of {count} of {len(probed)} hosts: {visible(reason)}"

@@ -10,6 +10,7 @@ from botprobe.contract.history import Event
 from botprobe.model.text import visible
 
 _STYLES = {"mails": "cyan", "probed": "bold", "refused": "yellow", "planned": "dim"}
+_STYLES |= {"observed": "magenta", "suspected": "red"}
 
 
 def timeline_table(events: Iterable[Event]) -> RenderableType:

@@ -4,11 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from botprobe.classify.mailfunction import mail_function
 from botprobe.classify.oscatalog import read_os
 from botprobe.contract.case import builtins, case_document, rfc3339
+from botprobe.contract.observation import observation_document
+from botprobe.contract.wording import traffic_line
+from botprobe.model.observation import Observation, Suspicion
 from botprobe.model.outcome import Measured
 from botprobe.model.target import Sighting
 from botprobe.model.verdict import Case
@@ -21,17 +24,27 @@ class Event:
 
     at: datetime | None
     kind: str
-    """``mails``, ``probed``, ``refused`` or ``planned``."""
+    """``mails``, ``probed``, ``refused``, ``observed``, ``suspected`` or ``planned``."""
     says: str
     changed: tuple[str, ...] = ()
     """What is otherwise than at the probe before."""
 
 
-def timeline(
-    history: HostHistory | None, sightings: Sequence[Sighting], cases: Sequence[Case]
-) -> list[Event]:
-    """Put the mails that named an address, its cases and its next look in order, oldest first."""
+class Known(NamedTuple):
+    """What a store knows of an address beside its cases."""
+
+    history: HostHistory | None = None
+    sightings: Sequence[Sighting] = ()
+    observed: Sequence[Observation] = ()
+    suspicions: Sequence[Suspicion] = ()
+
+
+def timeline(known: Known, cases: Sequence[Case]) -> list[Event]:
+    """Put all that happened to an address, and its next look, in order, oldest first."""
+    history, sightings, observed, suspicions = known
     events = [*_mail_events(sightings, cases), *_case_events(cases)]
+    events += [Event(one.seen, "observed", traffic_line(one.saw)) for one in observed]
+    events += [Event(one.at, "suspected", one.why) for one in suspicions]
     events.sort(key=lambda event: (event.at is not None, event.at))
     more = 0 if history is None else history.sightings - len(sightings)
     if history is not None and more > 0:
@@ -41,10 +54,9 @@ def timeline(
     return events
 
 
-def history_document(
-    history: HostHistory | None, sightings: Sequence[Sighting], cases: Sequence[Case]
-) -> dict[str, Any]:
+def history_document(known: Known, cases: Sequence[Case]) -> dict[str, Any]:
     """Write all that is known of an address as a JSON-ready mapping."""
+    history, sightings, observed, _ = known
     return {
         "schema": "botprobe/host/1",
         "sightings": history.sightings if history else len(sightings),
@@ -58,8 +70,9 @@ def history_document(
                 "says": event.says,
                 "changed": list(event.changed),
             }
-            for event in timeline(history, sightings, cases)
+            for event in timeline(known, cases)
         ],
+        "observations": [observation_document(one) for one in observed],
         "cases": [case_document(case) for case in cases],
     }
 

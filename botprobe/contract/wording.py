@@ -7,21 +7,27 @@ from collections.abc import Iterator
 
 from botprobe.classify.oscatalog import OsRole, read_os
 from botprobe.contract.case import rfc3339
-from botprobe.model.facts import NOT_ASKED, Facts
+from botprobe.model.facts import NOT_ASKED, NOTHING_OBSERVED, Facts
 from botprobe.model.outcome import Measured, NotMeasured, Outcome
 from botprobe.model.results import (
     DnsblAnswer,
     DnsblResult,
     DnsResult,
+    MailLogTraffic,
     NetworkResult,
+    ObservedTraffic,
     OsResult,
     PassiveResult,
     PingResult,
     PortState,
     ProxyResult,
+    ProxyRole,
+    ProxyTraffic,
     PtrName,
     Reply,
+    RouterTraffic,
     SmtpResult,
+    TrafficResult,
     WindowsAnswer,
     WindowsResult,
 )
@@ -30,6 +36,7 @@ from botprobe.model.verdict import Case
 
 # A line of a report, not a dump: the whole reply stands in the JSON beside it.
 MAX_REPLY_TEXT = 160
+MAX_PEERS = 5
 
 _UNITS = (("years", 31_556_952), ("days", 86_400), ("hours", 3_600), ("minutes", 60))
 
@@ -107,10 +114,53 @@ def further_lines(facts: Facts) -> Iterator[tuple[str, str]]:
         ("dnsbl", facts.dnsbl),
         ("network", facts.network),
         ("proxy", facts.proxy),
+        ("traffic", facts.traffic),
     )
     for name, outcome in asked:
-        if outcome != NOT_ASKED:
+        if outcome not in {NOT_ASKED, NOTHING_OBSERVED}:
             yield name, _further_line(outcome)
+
+
+def traffic_line(saw: ObservedTraffic) -> str:
+    """Say what an observer saw of a host."""
+    match saw:
+        case MailLogTraffic():
+            return f"mail log: {_mail_log(saw)}"
+        case RouterTraffic():
+            return f"router: {_router(saw)}"
+        case ProxyTraffic():
+            peers = ", ".join(map(visible, saw.peers[:MAX_PEERS])) or "an unknown host"
+            more = f" and {len(saw.peers) - MAX_PEERS} more" if len(saw.peers) > MAX_PEERS else ""
+            way = "ordered" if saw.role is ProxyRole.ORDERED else "carried"
+            side = "through" if saw.role is ProxyRole.ORDERED else "for"
+            return f"proxy traffic: {way} {saw.mails:,} mails {side} {peers}{more}"
+
+
+def _mail_log(saw: MailLogTraffic) -> str:
+    refused = sum(count for _, count in saw.rejects)
+    said = [
+        f"{saw.connects:,} connections ({saw.share:.1%} of all)",
+        f"{saw.accepted:,} mails taken",
+        f"{refused:,} refused",
+    ]
+    if saw.driver_days:
+        said.append(f"drove the abnormal load of {', '.join(map(str, saw.driver_days[-3:]))}")
+    if saw.mx_queries:
+        said.append(f"asked for {saw.mx_queries:,} MX records itself")
+    return ", ".join(said)
+
+
+def _router(saw: RouterTraffic) -> str:
+    said = [
+        f"credit {saw.credit:,}",
+        f"{saw.smtp_packets:,} SMTP packets",
+        f"{saw.pop_imap_packets:,} POP and IMAP packets",
+    ]
+    if saw.nat:
+        said.append("several hosts behind it")
+    if saw.one_way:
+        said.append("seen in one direction only")
+    return ", ".join(said)
 
 
 def run_line(case: Case) -> str:
@@ -142,17 +192,21 @@ def _further_line(outcome: Outcome[object]) -> str:
 def _said(result: object) -> str:
     match result:
         case WindowsResult(answers=answers):
-            return "; ".join(map(_windows_answer, answers)) or "no service told its system"
+            said = "; ".join(map(_windows_answer, answers)) or "no service told its system"
         case PassiveResult():
-            return _passive(result)
+            said = _passive(result)
         case DnsblResult(answers=answers):
-            return "; ".join(map(_listing, answers)) or "no list asked"
+            said = "; ".join(map(_listing, answers)) or "no list asked"
         case NetworkResult():
-            return _network(result)
+            said = _network(result)
         case ProxyResult():
-            return _proxy(result)
+            said = _proxy(result)
+        case TrafficResult():
+            seen = (result.maillog, result.router, result.proxytrace)
+            said = "; ".join(traffic_line(saw) for saw in seen if saw is not None) or "nothing"
         case _:
-            return visible(str(result))
+            said = visible(str(result))
+    return said
 
 
 def _windows_answer(answer: WindowsAnswer) -> str:

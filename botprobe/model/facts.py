@@ -17,6 +17,8 @@ from botprobe.model.results import (
 )
 
 NOT_ASKED = NotMeasured("not asked")
+NOTHING_OBSERVED = NotMeasured("nothing observed")
+"""No observer saw the host, which tells nothing about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -223,7 +223,7 @@ class NetworkResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrafficResult:
+class MailLogTraffic:
     """What a mail server's own logs know about the host, counted over all their days."""
 
     connects: int
@@ -238,3 +238,48 @@ class TrafficResult:
     """Abnormal days that the host drove."""
     mx_queries: int = 0
     """Questions for MX records on its busiest day, if it asked the DNS server itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterTraffic:
+    """What a router counted of the host's small mail packets since it first saw them."""
+
+    credit: int
+    """What sending adds and fetching mail takes away; much of it is the sign of a bot."""
+    smtp_packets: int
+    pop_imap_packets: int
+    nat: bool | None = None
+    """Whether several hosts stand behind the address, None if that was not looked at."""
+    one_way: bool = False
+    """Whether the answers took another way, so that no connection was seen to exist."""
+
+
+class ProxyRole(StrEnum):
+    """What part a host had in mails that went through an open proxy."""
+
+    ORDERED = "ordered"
+    """It had a proxy send them."""
+    CARRIED = "carried"
+    """It was the proxy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyTraffic:
+    """Mails of others' traffic that the host sent through a proxy, or carried as one."""
+
+    role: ProxyRole
+    mails: int
+    peers: tuple[str, ...] = ()
+    """Addresses of the other side: the proxies it used, or who used it."""
+
+
+ObservedTraffic = MailLogTraffic | RouterTraffic | ProxyTraffic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficResult:
+    """What each observer saw of the host last; None where it saw nothing."""
+
+    maillog: MailLogTraffic | None = None
+    router: RouterTraffic | None = None
+    proxytrace: ProxyTraffic | None = None

@@ -23,6 +23,8 @@ class Rank(IntEnum):
     BACKLOG_CLAIMED = 3
     LATER = 4
     """A later look, or another try: the only rank whose due time may lie ahead."""
+    SUSPECT = 5
+    """Named by an observer, not by a mail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,11 @@
 """What botprobe asks of a store of cases."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from botprobe.model.mail import IpAddress, Mail
+from botprobe.model.observation import Observation, Suspicion
 from botprobe.model.verdict import Case
 from botprobe.model.work import Arrival, Claim, Rank
 
@@ -33,6 +34,26 @@ class CaseStore(Protocol):
         ...
 
 
+class Dossier(Protocol):
+    """What the observers know of addresses; every method raises StoreError if the store fails."""
+
+    async def observe(self, observations: Collection[Observation]) -> None:
+        """Keep observations; the same address, observer and moment once more replaces the first."""
+        ...
+
+    async def observations(self, address: IpAddress, most: int) -> Sequence[Observation]:
+        """Return what was observed of an address, newest first."""
+        ...
+
+    async def latest_observations(self, address: IpAddress) -> Sequence[Observation]:
+        """Return the newest observation of each observer."""
+        ...
+
+    async def suspicions(self, address: IpAddress, most: int) -> Sequence[Suspicion]:
+        """Return why observers wanted the address to be probed, newest first."""
+        ...
+
+
 class MailTable(Protocol):
     """Takes mails out of mailboxes, each once; every method raises StoreError if it fails."""
 
@@ -53,6 +74,16 @@ class MailTable(Protocol):
 
 class HostTable(Protocol):
     """Says who is due and who is being asked; every method raises StoreError if it fails."""
+
+    async def suspect(
+        self, suspects: Mapping[IpAddress, str], cooldown: timedelta
+    ) -> Sequence[IpAddress]:
+        """Make addresses due that an observer named, and note why.
+
+        Returns:
+            Those that became due: the others are so already, or were decided on lately.
+        """
+        ...
 
     async def claim(
         self, owner: str, lease: timedelta, most: int, ranks: Iterable[Rank]

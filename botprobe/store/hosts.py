@@ -5,7 +5,7 @@ of a lease; it may finish only while its claim is the current one, so that a wor
 believed dead cannot add a second verdict.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -74,6 +74,38 @@ def _upsert() -> Any:
             ),
         },
     )
+
+
+def plan_suspects(
+    connection: Connection, addresses: Iterable[IpAddress], now: datetime, decided_before: float
+) -> list[IpAddress]:
+    """Make addresses due that an observer named, and return which of them became so.
+
+    Who is due already stays as urgent as it is; who was decided on lately is left alone.
+
+    Args:
+        connection: in a transaction.
+        addresses: whom the observer suspects, each once.
+        now: when they become due.
+        decided_before: end of the cool-down, in seconds since the epoch.
+    """
+    moment = now.timestamp()
+    unknown = insert(hosts).values(
+        ip=bindparam("ip"), first_seen=moment, last_seen=moment, sightings=0, rank=Rank.SUSPECT
+    )
+    pending = and_(hosts.c.due.is_not(None), hosts.c.rank != int(Rank.LATER))
+    cool = or_(hosts.c.decided.is_(None), hosts.c.decided <= decided_before)
+    planned: list[IpAddress] = []
+    for address in addresses:
+        connection.execute(unknown.on_conflict_do_nothing(), {"ip": str(address)})
+        became_due = connection.execute(
+            update(hosts)
+            .where(hosts.c.ip == str(address), ~pending, cool, hosts.c.lease.is_(None))
+            .values(rank=int(Rank.SUSPECT), due=moment, refused=None)
+        )
+        if became_due.rowcount:
+            planned.append(address)
+    return planned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,6 +115,27 @@ deliveries = Table(
     sqlite_with_rowid=False,
 )
 
+# What the observers saw of each address; a time seen again is seen once.
+observations = Table(
+    "observation",
+    metadata,
+    Column("ip", String(45), primary_key=True),
+    Column("observer", String(16), primary_key=True),
+    Column("seen", Float, primary_key=True),
+    Column("document", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Why observers want an address to be probed.
+suspicions = Table(
+    "suspicion",
+    metadata,
+    Column("ip", String(45), primary_key=True),
+    Column("at", Float, primary_key=True),
+    Column("why", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # What is to be done about each address: the truth that every worker asks.
 hosts = Table(
     "host",

@@ -7,7 +7,7 @@ shares one transaction, because a commit costs more than all that is in it.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -24,11 +24,12 @@ from botprobe.contract.case import case_document, case_from_document
 from botprobe.errors import StoreError
 from botprobe.model.finding import Finding
 from botprobe.model.mail import IpAddress, Mail
+from botprobe.model.observation import Observation, Suspicion
 from botprobe.model.target import Sighting
 from botprobe.model.verdict import Case, Label
 from botprobe.model.weekly import Period, Tallies
 from botprobe.model.work import Arrival, Claim, HostHistory, Rank
-from botprobe.store import hosts
+from botprobe.store import dossiers, hosts
 from botprobe.store.findings import boundary_mail, finding_page
 from botprobe.store.groupcommit import GroupCommit
 from botprobe.store.mails import insert_mails, known_keys, take_mails
@@ -40,6 +41,8 @@ from botprobe.store.sightings import sightings_of
 
 # Another botprobe may be writing; a longer wait means that something is wrong.
 LOCK_SECONDS = 30
+# Others wait for the writer no longer than about a tenth of a second.
+OBSERVATIONS_AT_ONCE = 1_000
 
 T = TypeVar("T")
 
@@ -150,6 +153,44 @@ class SqliteStore(AbstractAsyncContextManager["SqliteStore"]):
             fresh = take_mails(connection, arrivals)
             hosts.plan_hosts(connection, fresh, (datetime.now(UTC) - cooldown).timestamp())
             return fresh
+
+        return await self._write(work)
+
+    async def observe(self, observations: Collection[Observation]) -> None:
+        """Keep observations; the same address, observer and moment once more replaces the first."""
+        added = tuple(observations)
+        for start in range(0, len(added), OBSERVATIONS_AT_ONCE):
+            page = added[start : start + OBSERVATIONS_AT_ONCE]
+            await self._write(partial(dossiers.add_observations, added=page))
+
+    async def observations(self, address: IpAddress, most: int) -> Sequence[Observation]:
+        """Return what was observed of an address, newest first."""
+        return await self._read(
+            lambda connection: dossiers.newest_observations(connection, address, most)
+        )
+
+    async def latest_observations(self, address: IpAddress) -> Sequence[Observation]:
+        """Return the newest observation of each observer."""
+        return await self._read(
+            lambda connection: dossiers.latest_observations(connection, address)
+        )
+
+    async def suspicions(self, address: IpAddress, most: int) -> Sequence[Suspicion]:
+        """Return why observers wanted the address to be probed, newest first."""
+        return await self._read(
+            lambda connection: dossiers.suspicions_of(connection, address, most)
+        )
+
+    async def suspect(
+        self, suspects: Mapping[IpAddress, str], cooldown: timedelta
+    ) -> Sequence[IpAddress]:
+        """Make addresses due that an observer named, note why, and return which became so."""
+
+        def work(connection: Connection) -> Sequence[IpAddress]:
+            now = datetime.now(UTC)
+            dossiers.add_suspicions(connection, suspects, now)
+            decided_before = (now - cooldown).timestamp()
+            return hosts.plan_suspects(connection, suspects, now, decided_before)
 
         return await self._write(work)
 

@@ -1,12 +1,29 @@
 """The history of one address."""
 
+import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
-from botprobe.contract.history import changes, history_document, timeline
+import pytest
+
+from botprobe.contract.history import Known, changes, history_document, timeline
+from botprobe.contract.observation import (
+    observation_document,
+    observation_from_document,
+    traffic_outcome,
+)
+from botprobe.errors import ParseError
 from botprobe.model.facts import Facts
+from botprobe.model.observation import Observation, Suspicion
 from botprobe.model.outcome import Measured, NotMeasured
-from botprobe.model.results import PingResult, PortState, SmtpResult
+from botprobe.model.results import (
+    MailLogTraffic,
+    PingResult,
+    PortState,
+    RouterTraffic,
+    SmtpResult,
+    TrafficResult,
+)
 from botprobe.model.verdict import Label
 from botprobe.model.work import HostHistory
 from tests.cases import HOST, NOON, bot_case, sighting
@@ -29,7 +46,7 @@ class TestTimeline:
         late = replace(sighting(), delivered_at=NOON + DAY)
         case = bot_case()
 
-        events = timeline(HISTORY, [late, late, early], [case])
+        events = timeline(Known(HISTORY, [late, late, early]), [case])
 
         assert [event.kind for event in events] == ["mails", "mails", "probed", "mails", "planned"]
         assert [event.says.partition(" (")[0] for event in events] == [
@@ -44,7 +61,7 @@ class TestTimeline:
         """A date that cannot be read hides no mail."""
         undated = replace(sighting(), delivered_at=None)
 
-        (event,) = timeline(None, [undated], [])
+        (event,) = timeline(Known(sightings=[undated]), [])
 
         assert event.at is None
 
@@ -53,14 +70,14 @@ class TestTimeline:
         first, last = bot_case(), replace(bot_case(), started=NOON + 2 * DAY)
         refused = replace(bot_case(), started=NOON + DAY, refused="opted out")
 
-        events = timeline(None, [], [last, refused, first])
+        events = timeline(Known(), [last, refused, first])
 
         assert [event.says for event in events][1] == "opted out"
         assert all(event.changed == () for event in events)
 
     def test_the_document_says_the_same(self) -> None:
         """Other programs read the same history."""
-        document = history_document(HISTORY, [sighting()], [bot_case()])
+        document = history_document(Known(HISTORY, [sighting()]), [bot_case()])
 
         assert document["sightings"] == 5
         assert document["due"] == "2027-01-21T12:00:00Z"
@@ -92,3 +109,51 @@ class TestChanges:
         nothing = Facts(ping=unknown, os=unknown, smtp=unknown, dns=unknown)
 
         assert list(changes(bot_case(), replace(bot_case(), facts=nothing))) == []
+
+
+class TestObserved:
+    def test_observations_and_suspicions_have_their_place(self) -> None:
+        """What nobody asked for stands among what was asked."""
+        saw = MailLogTraffic(connects=900, accepted=0, share=0.5, driver_days=(date(2026, 11, 20),))
+        seen = Observation(address=HOST, seen=NOON - DAY, saw=saw)
+        suspected = Suspicion(at=NOON - DAY / 2, why="drove it")
+
+        known = Known(observed=[seen], suspicions=[suspected])
+        events = timeline(known, [bot_case()])
+
+        assert [event.kind for event in events] == ["observed", "suspected", "probed"]
+        assert "900 connections (50.0% of all)" in events[0].says
+        assert "drove the abnormal load of 2026-11-20" in events[0].says
+        (document,) = history_document(known, [])["observations"]
+        assert observation_from_document(json.loads(json.dumps(document))) == seen
+
+
+class TestTrafficOutcome:
+    def test_puts_the_observers_together(self) -> None:
+        """A verdict may use what each of them saw last."""
+        saw = MailLogTraffic(connects=9, accepted=9)
+        log = Observation(address=HOST, seen=NOON, saw=saw)
+        old = Observation(address=HOST, seen=NOON - DAY, saw=_router(1))
+        new = Observation(address=HOST, seen=NOON + DAY, saw=_router(2))
+
+        outcome = traffic_outcome([new, log, old])
+
+        assert isinstance(outcome, Measured)
+        assert outcome.result == TrafficResult(maillog=saw, router=_router(2))
+        assert outcome.started == NOON + DAY
+
+    def test_nothing_observed_is_not_measured(self) -> None:
+        """That no observer saw a host says nothing about it."""
+        assert traffic_outcome([]) == NotMeasured("nothing observed")
+
+    @pytest.mark.parametrize("damage", [{"ip": "x"}, {"observer": "spy"}, {"saw": {}}, {"seen": 5}])
+    def test_a_damaged_document_is_a_parse_error(self, damage: dict[str, object]) -> None:
+        """A store that was tampered with gives one clear error."""
+        document = observation_document(Observation(address=HOST, seen=NOON, saw=_router(1)))
+
+        with pytest.raises(ParseError, match="not a botprobe/observation/1 document"):
+            observation_from_document(document | damage)
+
+
+def _router(credit: int) -> RouterTraffic:
+    return RouterTraffic(credit=credit, smtp_packets=credit, pop_imap_packets=0)

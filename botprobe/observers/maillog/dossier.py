@@ -1,28 +1,105 @@
-"""What the logs know about single hosts, as facts for their dossiers."""
+"""What the logs know about single hosts, for their dossiers."""
+
+import heapq
+from collections import Counter
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from ipaddress import ip_address
 
 from botprobe.model.mail import IpAddress
-from botprobe.model.results import TrafficResult
-from botprobe.observers.maillog.analysis import Analysis, ClientSummary
+from botprobe.model.observation import Observation
+from botprobe.model.results import MailLogTraffic
+from botprobe.observers.maillog.analysis import Analysis
+from botprobe.observers.maillog.tally import LogTally
+
+# A flood of clients must not fill the store: of these many, the busiest, the log tells.
+MAX_CLIENTS = 10_000
 
 
-def traffic_results(analysis: Analysis) -> dict[IpAddress, TrafficResult]:
-    """Return a result for each of the busiest clients and drivers whose address is not masked."""
-    return {
-        client.address: _result(client, analysis)
-        for client in analysis.clients
-        if client.address is not None
-    }
+def suspects(analysis: Analysis) -> dict[IpAddress, str]:
+    """Return whom the logs suspect and why: the drivers, and who asks for MX records itself."""
+    found: dict[IpAddress | None, str] = {}
+    for asker in analysis.mx_askers:
+        why = f"asked for {asker.mx_queries:,} MX records itself on {asker.day}"
+        found[_address(asker.client.encode())] = why
+    for incident in analysis.incidents:
+        for name in incident.drivers:
+            why = f"drove the abnormal load of {incident.alarm.day}"
+            found[_address(name.encode())] = why
+    return {address: why for address, why in found.items() if address is not None}
 
 
-def _result(client: ClientSummary, analysis: Analysis) -> TrafficResult:
-    asked = (one.mx_queries for one in analysis.mx_askers if one.client == client.client)
-    return TrafficResult(
-        connects=client.connects,
-        accepted=client.accepted,
-        rejects=tuple(sorted(client.rejects.items())),
-        share=client.share,
-        driver_days=tuple(
-            one.alarm.day for one in analysis.incidents if client.client in one.drivers
-        ),
-        mx_queries=max(asked, default=0),
+def observations(
+    tally: LogTally, analysis: Analysis, zone: tzinfo | None = None
+) -> list[Observation]:
+    """Return what the log knows of its busiest clients and of all suspects.
+
+    Clients that the log masks are in no dossier.
+
+    Args:
+        tally: what was counted.
+        analysis: what was concluded from it.
+        zone: the zone of the log's days; None is the system's.
+    """
+    connects: Counter[int] = Counter()
+    accepted: Counter[int] = Counter()
+    last: dict[int, date] = {}
+    for day, clients in sorted(tally.days.items()):
+        connects.update(clients.connects.counter())
+        accepted.update(clients.accepted.counter())
+        last.update(dict.fromkeys((client for client, _ in clients.connects), day))
+    if not last:
+        return []
+    names, wanted = tally.clients.names(), suspects(analysis)
+    total = sum(day.connects for day in analysis.days)
+    newest = max(tally.hours)
+    busiest = set(heapq.nlargest(MAX_CLIENTS, connects, key=connects.__getitem__))
+    found = []
+    for number, day in last.items():
+        address = _address(names[number])
+        if address is None or (number not in busiest and address not in wanted):
+            continue
+        saw = MailLogTraffic(
+            connects=connects[number],
+            accepted=accepted[number],
+            rejects=_rejects(tally, number),
+            share=round(connects[number] / total, 6) if total else 0.0,
+            driver_days=_driven(analysis, number),
+            mx_queries=_asked(analysis, address),
+        )
+        seen = _last_moment(day, newest, zone)
+        found.append(Observation(address=address, seen=seen, saw=saw))
+    return found
+
+
+def _rejects(tally: LogTally, client: int) -> tuple[tuple[str, int], ...]:
+    kinds = sorted(tally.reject_kinds.items())
+    return tuple((kind, counts[client]) for kind, counts in kinds if counts[client])
+
+
+def _driven(analysis: Analysis, client: int) -> tuple[date, ...]:
+    return tuple(one.alarm.day for one in analysis.incidents if client in one.driver_numbers)
+
+
+def _asked(analysis: Analysis, address: IpAddress) -> int:
+    asked = (
+        one.mx_queries for one in analysis.mx_askers if _address(one.client.encode()) == address
     )
+    return max(asked, default=0)
+
+
+def _last_moment(day: date, newest: tuple[date, int], zone: tzinfo | None) -> datetime:
+    """Return the end of a day, or of the hour in which the log ends.
+
+    The same log read again says the same moment.
+    """
+    end = datetime.combine(day, time()) + timedelta(days=1)
+    if day == newest[0]:
+        end = datetime.combine(day, time(newest[1])) + timedelta(hours=1)
+    return (end.astimezone() if zone is None else end.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _address(name: bytes) -> IpAddress | None:
+    try:
+        return ip_address(name.decode("ascii", "replace").removeprefix("IPv6:"))
+    except ValueError:
+        return None

@@ -46,8 +46,12 @@ def logs(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def _botprobe(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return _run("maillog", *arguments)
+
+
+def _run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "botprobe", "maillog", *map(str, arguments)],
+        [sys.executable, "-m", "botprobe", *map(str, arguments)],
         capture_output=True,
         check=False,
         text=True,
@@ -88,6 +92,43 @@ class TestCommand:
         assert f"On {LAST} alpha fell" in head
         assert DRIVER in head
         assert "not measured" in head
+
+    def test_suspects_flow_into_the_dossier(self, logs: tuple[Path, Path], tmp_path: Path) -> None:
+        """What the log knows of a driver is shown with its history, and it is due for a watch."""
+        config, store = tmp_path / "botprobe.toml", tmp_path / "cases.sqlite"
+        config.write_text('[scope]\nallow = ["198.51.100.0/24"]\n')
+        said = ("--config", config, "--store", store)
+
+        kept = _botprobe(logs[0], "--year", "2026", "--keep", *said)
+        before = json.loads(_run("host", DRIVER, "--json", *said).stdout)
+        asked = _botprobe(logs[0], "--year", "2026", "--investigate", *said)
+        after = json.loads(_run("host", DRIVER, "--json", *said).stdout)
+        screen = _run("host", DRIVER, *said).stdout
+
+        assert "21 observations kept" in kept.stderr
+        assert "1 of 1 suspects are due" in asked.stderr
+        (observation,) = after["observations"]
+        assert observation["saw"]["driver_days"] == [LAST.isoformat()]
+        assert (before["due"], [event["kind"] for event in before["timeline"]]) == (
+            None,
+            ["observed"],
+        )
+        assert [event["kind"] for event in after["timeline"]] == [
+            "observed",
+            "suspected",
+            "planned",
+        ]
+        assert f"drove the abnormal load of {LAST}" in " ".join(screen.split())
+
+    def test_the_scope_refuses_a_suspect(self, logs: tuple[Path, Path], tmp_path: Path) -> None:
+        """A log cannot make us probe whom nobody may probe; the refusal is told."""
+        store = tmp_path / "cases.sqlite"
+
+        done = _botprobe(logs[0], "--year", "2026", "--investigate", "--store", store)
+
+        assert done.returncode == 0
+        assert "0 of 1 suspects are due" in done.stderr
+        assert f"{DRIVER}: " in done.stderr
 
     @pytest.mark.parametrize(
         ("arguments", "code", "said"),

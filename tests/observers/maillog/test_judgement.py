@@ -3,7 +3,6 @@
 import random
 from dataclasses import replace
 from datetime import date, timedelta
-from ipaddress import ip_address
 from itertools import pairwise
 from statistics import mean
 
@@ -15,7 +14,6 @@ from botprobe.observers.maillog.alarms import AlarmKind, find_alarms, judge_day
 from botprobe.observers.maillog.analysis import Analysis, Choices, analyse
 from botprobe.observers.maillog.changes import change_points
 from botprobe.observers.maillog.clients import MAX_CLIENT_BYTES, ClientNames
-from botprobe.observers.maillog.dossier import traffic_results
 from botprobe.observers.maillog.drivers import Cause
 from botprobe.observers.maillog.effect import Action, access_map, before_and_after
 from botprobe.observers.maillog.figures import Figures
@@ -253,19 +251,6 @@ class TestDrivers:
 
         assert filtered.days[-1].connects == usual.days[-1].connects
         assert filtered.days[-1].mails == usual.days[-1].mails
-
-
-class TestTrafficResults:
-    def test_a_driver_has_its_day_in_its_dossier(self, count_lines: CountLines) -> None:
-        """What the log knows about a driver becomes a fact about its address."""
-        found = _analysis(count_lines, Visit(client="198.51.100.7", refused=900))
-
-        result = traffic_results(found)[ip_address("198.51.100.7")]
-
-        assert result.connects == 900
-        assert result.accepted == 0
-        assert result.rejects == (("user-unknown", 900),)
-        assert result.driver_days == (MONDAY + timedelta(days=28),)
 
 
 class TestMonitors:

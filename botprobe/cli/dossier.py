@@ -1,0 +1,59 @@
+"""What the observers' commands share: ``--keep`` and ``--investigate``."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from botprobe.cli.investigation import complain
+from botprobe.config import Settings
+from botprobe.model.mail import IpAddress
+from botprobe.model.observation import Observation
+from botprobe.service.suspects import Handover, investigate
+from botprobe.wiring import open_store, scope_of
+
+Keep = Annotated[
+    bool, typer.Option("--keep", help="Write what was seen of each host into its dossier.")
+]
+Investigate = Annotated[
+    bool,
+    typer.Option(
+        "--investigate", help="Also have a watch probe the suspects, within scope and budgets."
+    ),
+]
+
+
+def keep(
+    settings: Settings,
+    observations: Collection[Observation],
+    suspects: Mapping[IpAddress, str],
+) -> Handover:
+    """Write observations into the dossiers and make the suspects due; tell both on stderr.
+
+    Args:
+        settings: which store, and who may be probed.
+        observations: what was seen, for ``botprobe host`` and for verdicts.
+        suspects: who is to be probed, each with a clause that says why.
+
+    Raises:
+        BotprobeError: the store or the scope cannot be read.
+    """
+
+    async def run() -> Handover:
+        scope, cooldown = scope_of(settings), timedelta(hours=settings.scope.cooldown_hours)
+        async with open_store(settings) as store:
+            await store.observe(observations)
+            return await investigate(suspects, store=store, scope=scope, cooldown=cooldown)
+
+    handed = asyncio.run(run())
+    complain(f"{len(observations)} observations kept")
+    if suspects:
+        complain(
+            f"{len(handed.due)} of {len(suspects)} suspects are due for botprobe watch, "
+            f"{len(handed.known)} were due or probed lately, {len(handed.refused)} refused"
+        )
+    for address, reason in handed.refused:
+        complain(f"{address}: {reason}")
+    return handed
