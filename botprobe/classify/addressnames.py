@@ -44,6 +44,7 @@ MAIL_WORDS = frozenset(
 _WEAK_WORDS = frozenset(_WORD.findall("fiber home ip mobile res rev sub user users"))
 
 _NUMBER = re.compile(r"[0-9]+")
+_SEPARATORS = str.maketrans("", "", "-._")
 _NOT_HEX = re.compile(r"[^0-9a-f]")
 
 
@@ -95,15 +96,22 @@ def carries_address(text: str, address: IpAddress) -> bool:
 
 def _carries_v4(text: str, octets: bytes) -> bool:
     numbers = [int(number) for number in _NUMBER.findall(text) if len(number) <= 3]
-    forward, backward = list(octets), list(reversed(octets))
-    # Three octets in a row, in either order: the fourth is often left to the zone.
-    runs = (forward[:3], forward[1:], backward[:3], backward[1:])
-    if any(numbers[i : i + 3] in runs for i in range(len(numbers) - 2)):
+    if len(numbers) >= 3 and _has_octets_in_a_row(numbers, octets):
         return True
-    spelt = ("".join(f"{octet:{form}}" for octet in order) for order in (forward, backward)
-             for form in ("02x", "03d"))  # fmt: skip
-    bare = text.replace("-", "").replace(".", "").replace("_", "")
+    bare = text.translate(_SEPARATORS)
+    if len(bare) < 8:
+        return False
+    backward = octets[::-1]
+    decimal = "%03d%03d%03d%03d"
+    spelt = (octets.hex(), backward.hex(), decimal % tuple(octets), decimal % tuple(backward))
     return any(digits in bare for digits in spelt)
+
+
+def _has_octets_in_a_row(numbers: list[int], octets: bytes) -> bool:
+    """Look for three of them, in either order: the fourth is often left to the zone."""
+    forward, backward = list(octets), list(reversed(octets))
+    runs = (forward[:3], forward[1:], backward[:3], backward[1:])
+    return any(numbers[i : i + 3] in runs for i in range(len(numbers) - 2))
 
 
 def _carries_v6(text: str, address: IPv6Address) -> bool:

@@ -1,7 +1,7 @@
 """What could have been seen instead: facts that differ in one point, to be judged as well."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -38,22 +38,47 @@ class Alternative:
 def alternatives(facts: Facts, lag_seconds: float | None) -> Iterator[Alternative]:
     """Yield the same facts with one outcome replaced, or probed without delay."""
     for clause, smtp in _SMTP_ANSWERS:
-        changed = replace(facts, smtp=_instead(facts.smtp, smtp))
+        changed = _changed(facts, smtp=_instead(facts.smtp, smtp))
         yield Alternative(clause + _unmeasured(facts.smtp), changed, lag_seconds)
     for clause, match in _SYSTEMS:
         system = OsResult(matches=(match,), ports=_ports(facts))
-        changed = replace(facts, os=_instead(facts.os, system))
+        changed = _changed(facts, os=_instead(facts.os, system))
         yield Alternative(clause + _unmeasured(facts.os), changed, lag_seconds)
     for clause, dns in _NAMES:
-        changed = replace(facts, dns=_instead(facts.dns, dns))
+        changed = _changed(facts, dns=_instead(facts.dns, dns))
         yield Alternative(clause + _unmeasured(facts.dns), changed, lag_seconds)
     if lag_seconds != 0:
         yield Alternative("a probe at the time of delivery", facts, 0.0)
 
 
+def _changed(
+    facts: Facts,
+    *,
+    os: Outcome[OsResult] | None = None,
+    smtp: Outcome[SmtpResult] | None = None,
+    dns: Outcome[DnsResult] | None = None,
+) -> Facts:
+    """The same facts with one outcome replaced; ``dataclasses.replace`` takes three times as long.
+
+    Eight facts per verdict are made so.
+    """
+    return Facts(
+        ping=facts.ping,
+        os=os or facts.os,
+        smtp=smtp or facts.smtp,
+        dns=dns or facts.dns,
+        dnsbl=facts.dnsbl,
+        windows=facts.windows,
+        proxy=facts.proxy,
+        passive=facts.passive,
+        network=facts.network,
+        traffic=facts.traffic,
+    )
+
+
 def _instead(outcome: Outcome[R], result: R) -> Measured[R]:
     if isinstance(outcome, Measured):
-        return replace(outcome, result=result)
+        return Measured(result, outcome.started, outcome.seconds)
     return Measured(result, _NEVER, 0.0)
 
 

@@ -5,20 +5,20 @@ all evidence shown is the log-odds of the probability. How a label follows from 
 docs/decisions/0003-verdict.md.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 from botprobe.classify.alternatives import alternatives
 from botprobe.classify.mailfunction import MailGrade
 from botprobe.classify.oscatalog import OsRole
-from botprobe.classify.rules import RULES
+from botprobe.classify.receipt import read_receipts
+from botprobe.classify.rules import GROUPS
+from botprobe.classify.rules.base import Found, Rule
 from botprobe.classify.subject import Subject, read_subject
 from botprobe.classify.weights import Weights, probability_of
 from botprobe.model.facts import Facts
-from botprobe.model.mail import Trust
-from botprobe.model.target import Sighting, Target
+from botprobe.model.target import Target
 from botprobe.model.verdict import Evidence, Family, Label, Verdict
 
 ACTIVE_FAMILIES = frozenset({Family.OS, Family.SERVICE, Family.PROXY, Family.TRAFFIC})
@@ -27,8 +27,11 @@ ACTIVE_FAMILIES = frozenset({Family.OS, Family.SERVICE, Family.PROXY, Family.TRA
 _FADING = ACTIVE_FAMILIES | {Family.RECEIPT}
 """Families about the host alone, not about the line, which whoever has it next inherits."""
 
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+Finding = tuple[Rule, float, str]
+"""A rule that applies, what it weighs here, and its clause."""
 
+_IS_CLIENT = {OsRole.CLIENT: True, OsRole.SERVER: False, OsRole.OTHER: False}
+_NO_MAIL_SERVICE = frozenset({MailGrade.CLOSED, MailGrade.FILTERED, MailGrade.SILENT})
 _MAIL_SERVERS = frozenset({MailGrade.GREETS, MailGrade.SPEAKS, MailGrade.OWN_NAME})
 
 # As many as a reader takes in; the nearest ones.
@@ -40,9 +43,13 @@ class Opinion:
     """A verdict in the making."""
 
     subject: Subject
+    lacks_mail_service: bool | None
+    """Whether it is up and showed no mail service; None is undecided."""
     rule: bool | None
     """Client Windows without a mail service; None is undecided."""
-    evidence: tuple[Evidence, ...]
+    found: Sequence[Sequence[Found]]
+    """What each group of rules found."""
+    findings: Sequence[Finding]
     votes: Mapping[Family, float]
     log_odds: float
     is_timely: bool
@@ -66,11 +73,13 @@ def judge(
         lag_seconds: from the delivery of the newest mail to the probe; None if there is no mail, or
             if nobody knows, which is never taken for no delay.
     """
-    opinion = form_opinion(facts, target, weights, lag_seconds)
+    receipts = read_receipts(target, weights.holds_after)
+    opinion = form_opinion(read_subject(facts, receipts, weights.zones), weights, lag_seconds)
     label = choose_label(opinion, weights)
     changes = []
     for other in alternatives(facts, lag_seconds):
-        changed = form_opinion(other.facts, target, weights, other.lag_seconds)
+        subject = read_subject(other.facts, receipts, weights.zones, opinion.subject)
+        changed = form_opinion(subject, weights, other.lag_seconds, opinion)
         if (new := choose_label(changed, weights)) is not label:
             distance = abs(changed.log_odds - opinion.log_odds)
             changes.append((distance, f"{other.clause} would make it {new}"))
@@ -78,7 +87,7 @@ def judge(
         label=label,
         probability=opinion.probability,
         client_windows_without_mail_service=opinion.rule,
-        evidence=opinion.evidence,
+        evidence=_as_evidence(opinion.findings),
         would_change=tuple(clause for _, clause in sorted(changes)[:MAX_CHANGES]),
         rules=weights.label,
     )
@@ -91,60 +100,51 @@ def not_probed(reason: str) -> Verdict:
 
 
 def form_opinion(
-    facts: Facts, target: Target, weights: Weights, lag_seconds: float | None
+    subject: Subject, weights: Weights, lag_seconds: float | None, like: Opinion | None = None
 ) -> Opinion:
-    """Collect and weigh the evidence."""
-    subject = read_subject(facts, target, weights.zones)
+    """Collect and weigh the evidence.
+
+    Args:
+        subject: the host.
+        weights: the table of weights.
+        lag_seconds: as ``judge`` takes it.
+        like: an opinion on the same host by other facts; what was found on sides that both share
+            is taken from it.
+    """
     kept, is_timely = 1.0, True
-    if subject.may_change_hands:
-        subject = replace(subject, target=_without_former_customers(target, weights))
+    if subject.naming.may_change_hands:
         kept = weights.lag.kept(lag_seconds or 0.0)
-        is_known = lag_seconds is not None or not target.sightings
+        is_known = lag_seconds is not None or not subject.receipt.named
         is_timely = is_known and kept >= weights.thresholds.fresh
-    evidence = _within_caps(_findings(subject, weights, kept), weights.caps)
-    votes: dict[Family, float] = defaultdict(float)
-    for item in evidence:
-        votes[item.family] += item.weight
+    found = _found(subject, like)
+    findings, votes = _within_caps(_weighed(chain(*found), weights, kept), weights.caps)
+    lacking = lacks_mail_service(subject)
     return Opinion(
         subject=subject,
-        rule=client_windows_without_mail_service(subject),
-        evidence=tuple(sorted(evidence, key=lambda item: (-abs(item.weight), item.rule))),
+        lacks_mail_service=lacking,
+        rule=_both(_is_client_windows(subject), lacking),
+        found=found,
+        findings=findings,
         votes=votes,
-        log_odds=weights.prior + sum(item.weight for item in evidence),
+        log_odds=weights.prior + sum(weight for _, weight, _ in findings),
         is_timely=is_timely,
     )
-
-
-def _without_former_customers(target: Target, weights: Weights) -> Target:
-    """Leave out deliveries so long before the newest one that another host may have made them.
-
-    One without a date may be of any age; where none has a date, nothing is left out.
-    """
-    dates = [seen.delivered_at or _LONG_AGO for seen in target.sightings if _is_delivery(seen)]
-    newest = max(dates, default=_LONG_AGO)
-
-    def is_recent(seen: Sighting) -> bool:
-        age = (newest - (seen.delivered_at or _LONG_AGO)).total_seconds()
-        return weights.lag.kept(age) >= weights.thresholds.fresh
-
-    sightings = (seen for seen in target.sightings if not _is_delivery(seen) or is_recent(seen))
-    return replace(target, sightings=tuple(sightings))
-
-
-def _is_delivery(seen: Sighting) -> bool:
-    return seen.trust is Trust.BOUNDARY
 
 
 def client_windows_without_mail_service(subject: Subject) -> bool | None:
     """Decide the rule of Endo (2009); None if either half is open and the other does not settle it.
 
-    The halves are joined as Kleene's three-valued "and": a Linux host fails the rule whatever its
-    port 25 does, and so does a host that greets, whatever it runs on.
+    A Linux host fails the rule whatever its port 25 does, and so does a host that greets, whatever
+    it runs on.
     """
-    halves = {_is_client_windows(subject), lacks_mail_service(subject)}
-    if False in halves:
+    return _both(_is_client_windows(subject), lacks_mail_service(subject))
+
+
+def _both(one: bool | None, other: bool | None) -> bool | None:
+    """Join two answers as Kleene's three-valued "and" does."""
+    if one is False or other is False:
         return False
-    return None if None in halves else True
+    return None if one is None or other is None else True
 
 
 def choose_label(opinion: Opinion, weights: Weights) -> Label:
@@ -174,41 +174,67 @@ def _function(subject: Subject) -> Label:
     return Label.OTHER_SERVER if _is_server(subject) else Label.UNKNOWN
 
 
-def _findings(subject: Subject, weights: Weights, kept: float) -> list[Evidence]:
-    found = [(rule, because) for rule in RULES if (because := rule.find(subject)) is not None]
+def _found(subject: Subject, like: Opinion | None) -> Sequence[Sequence[Found]]:
+    if like is None:
+        return [group.find(subject) for group in GROUPS]
     return [
-        _aged(
-            Evidence(
-                rule=rule.name,
-                family=rule.family,
-                weight=weights.rules[rule.name],
-                because=because,
-            ),
-            kept,
-        )
-        for rule, because in found
+        known if group.looks_at(subject) == group.looks_at(like.subject) else group.find(subject)
+        for group, known in zip(GROUPS, like.found, strict=True)
     ]
 
 
-def _aged(evidence: Evidence, kept: float) -> Evidence:
-    """Weaken what a late probe has against a host; what excuses it keeps its weight."""
-    if evidence.family not in _FADING or evidence.weight <= 0 or kept >= 1:
-        return evidence
-    late = f"{evidence.because} (probed late, {kept:.0%} of its weight)"
-    return replace(evidence, weight=evidence.weight * kept, because=late)
+def _weighed(found: Iterable[Found], weights: Weights, kept: float) -> list[Finding]:
+    table = weights.rules
+    if kept >= 1:
+        return [(rule, table[rule.name], because) for rule, because in found]
+    findings = []
+    for rule, because in found:
+        weight = table[rule.name]
+        if weight > 0 and rule.family in _FADING:
+            # What a late probe has against a host weakens; what excuses it keeps its weight.
+            late = f"{because} (probed late, {kept:.0%} of its weight)"
+            findings.append((rule, weight * kept, late))
+        else:
+            findings.append((rule, weight, because))
+    return findings
 
 
-def _within_caps(evidence: Sequence[Evidence], caps: Mapping[Family, float]) -> list[Evidence]:
-    """Scale the evidence of a family whose sum exceeds its cap, so that what is shown adds up."""
-    sums: dict[Family, float] = defaultdict(float)
-    for item in evidence:
-        sums[item.family] += item.weight
-    return [
-        replace(item, weight=item.weight * caps[item.family] / abs(sums[item.family]))
-        if abs(sums[item.family]) > caps[item.family]
-        else item
-        for item in evidence
+def _within_caps(
+    findings: list[Finding], caps: Mapping[Family, float]
+) -> tuple[list[Finding], Mapping[Family, float]]:
+    """Scale the evidence of a family whose sum exceeds its cap, so that what is shown adds up.
+
+    Returns:
+        The evidence, and the vote of each family.
+    """
+    votes = _votes(findings)
+    scales = {
+        family: caps[family] / abs(vote)
+        for family, vote in votes.items()
+        if abs(vote) > caps[family]
+    }
+    if not scales:
+        return findings, votes
+    scaled = [
+        (rule, weight * scales.get(rule.family, 1.0), because) for rule, weight, because in findings
     ]
+    return scaled, _votes(scaled)
+
+
+def _votes(findings: Iterable[Finding]) -> Mapping[Family, float]:
+    votes: dict[Family, float] = {}
+    for rule, weight, _ in findings:
+        votes[rule.family] = votes.get(rule.family, 0.0) + weight
+    return votes
+
+
+def _as_evidence(findings: Iterable[Finding]) -> tuple[Evidence, ...]:
+    """Write findings down for a report, heaviest first."""
+    evidence = (
+        Evidence(rule=rule.name, family=rule.family, weight=weight, because=because)
+        for rule, weight, because in findings
+    )
+    return tuple(sorted(evidence, key=lambda item: (-abs(item.weight), item.rule)))
 
 
 def _is_bot(opinion: Opinion, weights: Weights) -> bool:
@@ -218,7 +244,7 @@ def _is_bot(opinion: Opinion, weights: Weights) -> bool:
     evidence, and on ground of what could not be measured nobody is called a bot.
     """
     limits = weights.thresholds
-    if not lacks_mail_service(opinion.subject) or not opinion.is_timely:
+    if not opinion.lacks_mail_service or not opinion.is_timely:
         return False
     if any(vote <= limits.contrary for vote in opinion.votes.values()):
         return False
@@ -232,27 +258,15 @@ def lacks_mail_service(subject: Subject) -> bool | None:
     """Whether a host that is up was asked for mail service and showed none; None is undecided."""
     if subject.port_25_is_unsteady or not subject.shows_life:
         return None
-    match subject.grade:
-        case MailGrade.CLOSED | MailGrade.FILTERED | MailGrade.SILENT:
-            return True
-        case None:
-            return None
-        case _:
-            return False
+    return None if subject.grade is None else subject.grade in _NO_MAIL_SERVICE
 
 
 def _is_client_windows(subject: Subject) -> bool | None:
-    match subject.os.role if subject.os else None:
-        case OsRole.CLIENT:
-            return True
-        case OsRole.SERVER | OsRole.OTHER:
-            return False
-        case _:
-            return None
+    return _IS_CLIENT.get(subject.os.role) if subject.os else None
 
 
 def _is_server(subject: Subject) -> bool:
-    if subject.os is None or not subject.open_ports:
+    if subject.os is None or not subject.system.open_ports:
         return False
     unix = subject.os.role is OsRole.OTHER and not subject.os.is_device
     return unix or subject.os.role is OsRole.SERVER

@@ -36,19 +36,16 @@ class SmtpFunction(StrEnum):
 
 def mail_grade(facts: Facts) -> MailGrade | None:
     """Grade the mail service of a host; None if port 25 was not measured."""
-    match facts.smtp:
-        case Measured(SmtpResult(port=PortState.CLOSED)):
-            return MailGrade.CLOSED
-        case Measured(SmtpResult(port=PortState.FILTERED)):
-            return MailGrade.FILTERED
-        case Measured(SmtpResult(greeting=None)):
-            return MailGrade.SILENT
-        case Measured(result) if not result.takes_mail:
-            return MailGrade.GREETS
-        case Measured(result):
-            return MailGrade.OWN_NAME if _serves_own_name(result, facts) else MailGrade.SPEAKS
-        case _:
-            return None
+    if not isinstance(facts.smtp, Measured):
+        return None
+    result = facts.smtp.result
+    if result.port is not PortState.OPEN:
+        return MailGrade.CLOSED if result.port is PortState.CLOSED else MailGrade.FILTERED
+    if result.greeting is None:
+        return MailGrade.SILENT
+    if not result.takes_mail:
+        return MailGrade.GREETS
+    return MailGrade.OWN_NAME if _serves_own_name(result, facts) else MailGrade.SPEAKS
 
 
 def mail_function(facts: Facts) -> SmtpFunction | None:

@@ -201,7 +201,7 @@ def _desktop_or_device(name: str) -> OsRole:
     Such an appliance is nobody's client computer, so the strict reading of the mission's rule
     does not cover it, although it shares the stack.
     """
-    if _DESKTOP_FROM_EMBEDDED in name:
+    if not _DEVICE_WORDS.search(name) or _DESKTOP_FROM_EMBEDDED in name:
         return OsRole.CLIENT
     embedded = [bool(_DEVICE_WORDS.search(part)) for part in _ALTERNATIVES.split(name)]
     if all(embedded):

@@ -3,24 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from botprobe.classify.addressnames import NameKind, name_kind
+from botprobe.classify.addressnames import NameKind
 from botprobe.classify.listings import Listing, Zones, read_listings
 from botprobe.classify.mailfunction import MailGrade, mail_grade
+from botprobe.classify.naming import Naming, read_naming
 from botprobe.classify.oscatalog import OsReading
-from botprobe.classify.system import differs_behind, read_system, services_differ
+from botprobe.classify.receipt import Receipt, Receipts
+from botprobe.classify.system import System, read_system
 from botprobe.model.facts import Facts
-from botprobe.model.mail import Trust
 from botprobe.model.outcome import Measured
-from botprobe.model.results import DnsResult, OpenDoor, OsResult, PortState, PtrName
-from botprobe.model.target import Sighting, Target
-
-# nmap asks 12 ports by default. A real server may have ten of those open, SSH beside VNC beside
-# RDP on all of them nobody has: that is a middlebox, a tarpit or a honeypot.
-LIAR_MIN_PORTS = 8
+from botprobe.model.results import OpenDoor, PortState, PtrName
 
 SMTP_PORT = 25
-
-_BEST_FIRST = tuple(NameKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,33 +22,41 @@ class Subject:
     """A target and what its facts say; None stands for whatever was not measured."""
 
     facts: Facts
-    target: Target
-    answers_everywhere: bool
-    """Whether every asked port is open: then its system and its grade count as not measured."""
-    os: OsReading | None
-    hides_a_windows: bool
-    """Whether a Windows answers behind the stack of another system."""
-    services_differ: bool
-    """Whether its Windows services belong to several systems."""
+    receipt: Receipt
+    """The mails that named it, former customers' left out where the address changes hands."""
+    system: System
+    """Its stack, its ports and its Windows services."""
+    naming: Naming
+    """Its names."""
     grade: MailGrade | None
-    name: PtrName | None
-    """Of its names the one that suits a server best; None if there is none, or not measured."""
-    name_kind: NameKind | None
-    """What that name says about the line."""
+    """None of a host that answers on every port, too: nothing it says is believed."""
+    shows_life: bool
+    """Whether the host answered anything at all."""
     listings: Mapping[Listing, tuple[str, ...]]
     """What block lists say, and which; empty if they were not asked."""
 
     @property
-    def is_shared(self) -> bool:
-        """Whether several hosts, or none that can be told, stand behind the address."""
-        gateway = self.os is not None and self.os.is_gateway
-        several = self.hides_a_windows or self.services_differ
-        return gateway or self.answers_everywhere or several
+    def os(self) -> OsReading | None:
+        """Its system; None of a host that answers on every port."""
+        return self.system.os
 
     @property
-    def shows_life(self) -> bool:
-        """Whether the host answered anything at all."""
-        return any(self._signs_of_life())
+    def name(self) -> PtrName | None:
+        """Of its names the one that suits a server best; None if there is none, or not measured."""
+        return self.naming.name
+
+    @property
+    def name_kind(self) -> NameKind | None:
+        """What that name says about the line."""
+        return self.naming.kind
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several hosts, or none that can be told, stand behind the address."""
+        system = self.system
+        gateway = system.os is not None and system.os.is_gateway
+        several = system.hides_a_windows or system.services_differ
+        return gateway or system.answers_everywhere or several
 
     @property
     def is_silent(self) -> bool:
@@ -70,17 +72,8 @@ class Subject:
 
         Rate limits and intrusion prevention do so; the mail server behind them is real.
         """
-        closed = self.grade in {MailGrade.CLOSED, MailGrade.FILTERED}
-        return closed and SMTP_PORT in self.open_ports
-
-    @property
-    def open_ports(self) -> tuple[int, ...]:
-        """The ports that nmap found open."""
-        match self.facts.os:
-            case Measured(result):
-                return result.open_ports
-            case _:
-                return ()
+        closed = self.grade is MailGrade.CLOSED or self.grade is MailGrade.FILTERED
+        return closed and SMTP_PORT in self.system.open_ports
 
     @property
     def open_doors(self) -> tuple[OpenDoor, ...]:
@@ -88,75 +81,54 @@ class Subject:
         proxy = self.facts.proxy
         return proxy.result.open if isinstance(proxy, Measured) else ()
 
-    @property
-    def may_change_hands(self) -> bool:
-        """Whether somebody else may have the address soon: unless a confirmed name denies it."""
-        lasting = self.name_kind in {NameKind.MAIL, NameKind.STATIC, NameKind.PLAIN}
-        return self.name is None or not self.name.confirmed or not lasting
 
-    @property
-    def deliveries(self) -> tuple[Sighting, ...]:
-        """The mails that our own server took from the host itself."""
-        return tuple(
-            sighting for sighting in self.target.sightings if sighting.trust is Trust.BOUNDARY
-        )
+def read_subject(
+    facts: Facts, receipts: Receipts, zones: Zones, like: Subject | None = None
+) -> Subject:
+    """Read the facts about a host once, for all rules.
 
-    @property
-    def authenticated(self) -> bool:
-        """Whether every mail that the host delivered was submitted by a user who logged in."""
-        deliveries = self.deliveries
-        return bool(deliveries) and all(sighting.auth is not None for sighting in deliveries)
-
-    def _signs_of_life(self) -> tuple[bool, ...]:
-        ping, os, smtp = self.facts.ping, self.facts.os, self.facts.smtp
-        return (
-            isinstance(ping, Measured) and ping.result.alive,
-            isinstance(os, Measured)
-            and any(state is not PortState.FILTERED for _, state in os.result.ports),
-            isinstance(smtp, Measured) and smtp.result.port is not PortState.FILTERED,
-        )
-
-
-def read_subject(facts: Facts, target: Target, zones: Zones) -> Subject:
-    """Read the facts about a target once, for all rules."""
-    dns, dnsbl = facts.dns, facts.dnsbl
-    name, kind = _best_name(dns.result, target) if isinstance(dns, Measured) else (None, None)
-    liar = isinstance(facts.os, Measured) and answers_everywhere(facts.os.result)
+    Args:
+        facts: the outcomes of the probes.
+        receipts: the mails that named it.
+        zones: what the codes of block lists mean.
+        like: what was read about the same host before; the readings of outcomes that both share
+            are taken from it.
+    """
+    system = like.system if like and _same_system(facts, like.facts) else read_system(facts)
+    if like and facts.dns is like.facts.dns:
+        naming = like.naming
+    else:
+        naming = read_naming(facts.dns, receipts.address)
+    grade = None if system.answers_everywhere else mail_grade(facts)
     return Subject(
         facts=facts,
-        target=target,
-        answers_everywhere=liar,
-        os=None if liar else read_system(facts),
-        hides_a_windows=not liar and differs_behind(facts),
-        services_differ=not liar and services_differ(facts),
-        grade=None if liar else mail_grade(facts),
-        name=name,
-        name_kind=kind,
-        listings=read_listings(dnsbl.result, zones) if isinstance(dnsbl, Measured) else {},
+        receipt=receipts.recent if naming.may_change_hands else receipts.whole,
+        system=system,
+        naming=naming,
+        grade=grade,
+        shows_life=_shows_life(facts),
+        listings=_listings(facts, zones, like),
     )
 
 
-def answers_everywhere(result: OsResult) -> bool:
-    """Whether all of so many ports are open that no real host has them.
-
-    One that seems filtered may be a packet that was lost.
-    """
-    states = [state for _, state in result.ports]
-    unanswered = states.count(PortState.FILTERED)
-    opened = states.count(PortState.OPEN)
-    return opened >= LIAR_MIN_PORTS and unanswered <= 1 and opened + unanswered == len(states)
+def _same_system(one: Facts, other: Facts) -> bool:
+    return one.os is other.os and one.windows is other.windows
 
 
-def _best_name(dns: DnsResult, target: Target) -> tuple[PtrName | None, NameKind | None]:
-    """Choose among confirmed names, if there are any, the one that suits a server best.
+def _listings(
+    facts: Facts, zones: Zones, like: Subject | None
+) -> Mapping[Listing, tuple[str, ...]]:
+    if like and facts.dnsbl is like.facts.dnsbl:
+        return like.listings
+    return read_listings(facts.dnsbl.result, zones) if isinstance(facts.dnsbl, Measured) else {}
 
-    A name that is not confirmed can accuse but not excuse: whoever holds the address can give it
-    any name.
-    """
-    candidates = [name for name in dns.names if name.confirmed] or dns.names
-    kinds = [(name_kind(name.name, target.address), name) for name in candidates]
-    if not kinds:
-        return None, None
-    kind, name = min(kinds, key=lambda pair: _BEST_FIRST.index(pair[0]))
-    excuses = kind in {NameKind.MAIL, NameKind.STATIC}
-    return name, NameKind.PLAIN if excuses and not name.confirmed else kind
+
+def _shows_life(facts: Facts) -> bool:
+    ping, os, smtp = facts.ping, facts.os, facts.smtp
+    if isinstance(ping, Measured) and ping.result.alive:
+        return True
+    if isinstance(smtp, Measured) and smtp.result.port is not PortState.FILTERED:
+        return True
+    return isinstance(os, Measured) and any(
+        state is not PortState.FILTERED for _, state in os.result.ports
+    )

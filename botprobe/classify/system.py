@@ -1,26 +1,73 @@
 """The system of a host, from all who told of it: nmap by its stack, Windows services in words."""
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from botprobe.classify.oscatalog import OsReading, OsRole, read_os
 from botprobe.classify.windowsbuilds import BUILDS, Windows, answers_differ, read_windows
 from botprobe.model.facts import Facts
 from botprobe.model.outcome import Measured
+from botprobe.model.results import OsResult, PortState
+
+# nmap asks 12 ports by default. A real server may have ten of those open, SSH beside VNC beside
+# RDP on all of them nobody has: that is a middlebox, a tarpit or a honeypot.
+LIAR_MIN_PORTS = 8
 
 _WINDOWS = frozenset({OsRole.CLIENT, OsRole.SERVER})
 
 
-def read_system(facts: Facts) -> OsReading | None:
-    """Read the host's system; None if neither nmap nor a Windows service was asked.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """What a host runs on, and whether that is one system at all."""
+
+    os: OsReading | None = None
+    """None if neither nmap nor a Windows service was asked."""
+    open_ports: tuple[int, ...] = ()
+    """The ports that nmap found open."""
+    answers_everywhere: bool = False
+    """Whether every asked port is open: then nothing that the host says is believed."""
+    hides_a_windows: bool = False
+    """Whether a Windows answers behind the stack of another system."""
+    services_differ: bool = False
+    """Whether its Windows services belong to several systems."""
+
+
+def read_system(facts: Facts) -> System:
+    """Read the host's system.
 
     Where both know a Windows, the service's own word counts: newer systems than the database
     knows look like older ones. A build that client and server share leaves the stack's word
     standing if that is one of the two, else it refutes it. A stack of another system stays what
-    it is (see ``differs_behind``).
+    it is, and a Windows service behind it is another host's.
     """
-    stack = read_os(facts.os.result) if isinstance(facts.os, Measured) else None
-    told = _told(facts)
+    found = facts.os.result if isinstance(facts.os, Measured) else None
+    opened = found.open_ports if found is not None else ()
+    if found is not None and answers_everywhere(found):
+        return System(open_ports=opened, answers_everywhere=True)
+    stack = None if found is None else read_os(found)
+    if not isinstance(facts.windows, Measured):
+        return System(os=stack, open_ports=opened)
+    told = read_windows(facts.windows.result)
+    return System(
+        os=_more_certain(stack, told),
+        open_ports=opened,
+        hides_a_windows=_differs_behind(stack, told),
+        services_differ=answers_differ(facts.windows.result),
+    )
+
+
+def answers_everywhere(result: OsResult) -> bool:
+    """Whether all of so many ports are open that no real host has them.
+
+    One that seems filtered may be a packet that was lost.
+    """
+    states = [state for _, state in result.ports]
+    unanswered = states.count(PortState.FILTERED)
+    opened = states.count(PortState.OPEN)
+    return opened >= LIAR_MIN_PORTS and unanswered <= 1 and opened + unanswered == len(states)
+
+
+def _more_certain(stack: OsReading | None, told: Windows | None) -> OsReading | None:
     if told is None or told.role is OsRole.OTHER:
         return stack
     if stack is not None and (stack.role is OsRole.OTHER or _leaves_standing(told, stack)):
@@ -36,18 +83,11 @@ def read_system(facts: Facts) -> OsReading | None:
     )
 
 
-def differs_behind(facts: Facts) -> bool:
+def _differs_behind(stack: OsReading | None, told: Windows | None) -> bool:
     """Whether a Windows answers behind a stack that is not one: two systems, one address."""
-    if not isinstance(facts.os, Measured):
+    if stack is None or told is None:
         return False
-    told = _told(facts)
-    stack = read_os(facts.os.result)
-    return stack.role is OsRole.OTHER and told is not None and told.role in _WINDOWS
-
-
-def services_differ(facts: Facts) -> bool:
-    """Whether its Windows services belong to several systems, again at one address."""
-    return isinstance(facts.windows, Measured) and answers_differ(facts.windows.result)
+    return stack.role is OsRole.OTHER and told.role in _WINDOWS
 
 
 def _leaves_standing(told: Windows, stack: OsReading) -> bool:
@@ -55,7 +95,3 @@ def _leaves_standing(told: Windows, stack: OsReading) -> bool:
     if told.role is not OsRole.AMBIGUOUS or told not in BUILDS.values() or not stack.generation:
         return False
     return re.search(rf"(?<![\w.]){re.escape(stack.generation)}(?![\w.])", told.name) is not None
-
-
-def _told(facts: Facts) -> Windows | None:
-    return read_windows(facts.windows.result) if isinstance(facts.windows, Measured) else None

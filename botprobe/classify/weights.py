@@ -80,6 +80,13 @@ class Weights:
         """Name the table as verdicts do: ``1 (sha256:0123abcd)``."""
         return f"{self.version} (sha256:{self.digest})"
 
+    def holds_after(self, seconds: float) -> bool:
+        """Whether what was seen so much earlier still says who has an address that changes hands.
+
+        It is the same measure by which a late probe is too late to call anybody a bot.
+        """
+        return self.lag.kept(seconds) >= self.thresholds.fresh
+
 
 class _Table(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     version: Annotated[str, Meta(min_length=1, max_length=40)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element, fromstring
 
 from botprobe.classify.oscatalog import PERFECT, OsRole, read_os
-from botprobe.classify.subject import answers_everywhere
+from botprobe.classify.system import answers_everywhere
 from botprobe.errors import ParseError, ProbeUnavailable
 from botprobe.model.mail import IpAddress
 from botprobe.model.results import OsResult, WindowsAnswer, WindowsResult

@@ -6,7 +6,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
 
+from botprobe.classify.receipt import read_receipts
+from botprobe.classify.subject import Subject, read_subject
 from botprobe.classify.weights import Weights, load_weights
+from botprobe.model.facts import Facts
 from botprobe.model.mail import Trust
 from botprobe.model.outcome import Measured
 from botprobe.model.results import (
@@ -33,6 +36,12 @@ MAIL_NAME = "mail.firm.example"
 def shipped_weights() -> Weights:
     """The table that comes with the package."""
     return load_weights(TABLE.read_text(encoding="utf-8"))
+
+
+def subject_of(facts: Facts, target: Target) -> Subject:
+    """What rules see of a host, by the shipped table."""
+    weights = shipped_weights()
+    return read_subject(facts, read_receipts(target, weights.holds_after), weights.zones)
 
 
 def measured(result: R) -> Measured[R]:

@@ -7,14 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from botprobe.classify.alternatives import alternatives
 from botprobe.classify.classifier import (
     ACTIVE_FAMILIES,
     MAX_CHANGES,
     client_windows_without_mail_service,
+    form_opinion,
     judge,
     not_probed,
 )
 from botprobe.classify.mailfunction import SmtpFunction, mail_function
+from botprobe.classify.receipt import read_receipts
 from botprobe.classify.subject import read_subject
 from botprobe.classify.weights import NEVER_LATE, probability_of
 from botprobe.model.facts import Facts
@@ -52,6 +55,7 @@ from tests.classify.builders import (
     sealed,
     seen,
     shipped_weights,
+    subject_of,
     system,
 )
 from tests.classify.strategies import FACTS, LAGS, TARGETS
@@ -92,7 +96,7 @@ class TestMissionRule:
         self, facts: Facts, *, decided: bool | None
     ) -> None:
         """Client Windows and no mail service; open where either half is, unless one denies it."""
-        subject = read_subject(facts, NAMED_BY_OPERATOR, WEIGHTS.zones)
+        subject = subject_of(facts, NAMED_BY_OPERATOR)
 
         assert client_windows_without_mail_service(subject) is decided
 
@@ -439,3 +443,30 @@ class TestProperties:
         assert not [
             change for change in verdict.would_change if change.endswith(f"it {verdict.label}")
         ]
+
+
+class TestReuse:
+    @given(FACTS, TARGETS, LAGS)
+    def test_what_is_taken_over_is_what_a_fresh_look_finds(
+        self, facts: Facts, target: Target, lag: float | None
+    ) -> None:
+        """An opinion on altered facts is the same, whether it builds on a former one or not."""
+        receipts = read_receipts(target, WEIGHTS.holds_after)
+        former = form_opinion(read_subject(facts, receipts, WEIGHTS.zones), WEIGHTS, lag)
+        for other in alternatives(facts, lag):
+            like = read_subject(other.facts, receipts, WEIGHTS.zones, former.subject)
+            fresh = read_subject(other.facts, receipts, WEIGHTS.zones)
+
+            assert form_opinion(like, WEIGHTS, lag, former) == form_opinion(fresh, WEIGHTS, lag)
+
+    def test_altered_facts_keep_all_others(self) -> None:
+        """Each alternative differs from the facts in one outcome."""
+        facts = Facts(**{field.name: NotMeasured(field.name) for field in fields(Facts)})
+        for other in alternatives(facts, 0):
+            changed = [
+                f.name
+                for f in fields(Facts)
+                if getattr(other.facts, f.name) is not getattr(facts, f.name)
+            ]
+
+            assert len(changed) == 1

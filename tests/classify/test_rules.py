@@ -7,7 +7,6 @@ from ipaddress import IPv4Address, ip_address
 import pytest
 
 from botprobe.classify.rules import RULES
-from botprobe.classify.subject import read_subject
 from botprobe.model.facts import Facts
 from botprobe.model.mail import Trust
 from botprobe.model.outcome import NotMeasured
@@ -48,6 +47,7 @@ from tests.classify.builders import (
     seen,
     shipped_weights,
     smtp,
+    subject_of,
     system,
 )
 
@@ -58,7 +58,7 @@ WEIGHTS = shipped_weights()
 
 def found(facts: Facts = NO_FACTS, target: Target = NAMED_BY_OPERATOR) -> set[str]:
     """The names of the rules that apply."""
-    subject = read_subject(facts, target, WEIGHTS.zones)
+    subject = subject_of(facts, target)
     return {rule.name for rule in RULES if rule.find(subject) is not None}
 
 
@@ -76,7 +76,7 @@ class TestAllRules:
 
     def test_clauses_are_short(self) -> None:
         """A HELO is the sender's own text of any length, and reports quote it."""
-        subject = read_subject(Facts(), delivered("x" * 5000), WEIGHTS.zones)
+        subject = subject_of(Facts(), delivered("x" * 5000))
         clauses = [clause for rule in RULES if (clause := rule.find(subject)) is not None]
 
         assert any("HELO" in clause for clause in clauses)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from botprobe.classify.oscatalog import OsRole
-from botprobe.classify.system import differs_behind, read_system
+from botprobe.classify.system import read_system
 from botprobe.classify.windowsbuilds import BUILDS, answers_differ, read_windows
 from botprobe.model.facts import Facts
 from botprobe.model.outcome import Measured
@@ -149,7 +149,7 @@ class TestReadSystem:
     ) -> None:
         """Where the stack leaves it open, the version decides; a foreign stack stays foreign."""
         windows = measured(WindowsResult(answers=(told(version),)))
-        reading = read_system(Facts(os=system(*entries), windows=windows))
+        reading = read_system(Facts(os=system(*entries), windows=windows)).os
 
         assert reading is not None
         assert reading.role is role
@@ -159,7 +159,7 @@ class TestReadSystem:
         answers = (told("10.0.20348"), told(product="Windows 7 Professional 7601"))
         reading = read_system(
             Facts(os=system(SEVEN), windows=measured(WindowsResult(answers=answers)))
-        )
+        ).os
 
         assert reading is not None
         assert reading.role is OsRole.AMBIGUOUS
@@ -167,7 +167,7 @@ class TestReadSystem:
     def test_works_without_nmap(self) -> None:
         """A service may tell what no raw socket was there to find out."""
         windows = measured(WindowsResult(answers=(told("5.1.2600"),)))
-        reading = read_system(Facts(windows=windows))
+        reading = read_system(Facts(windows=windows)).os
 
         assert reading is not None
         assert reading.told_by_host
@@ -175,7 +175,7 @@ class TestReadSystem:
 
     def test_nothing_measured_is_nothing_read(self) -> None:
         """Not measured is not unknown."""
-        assert read_system(Facts()) is None
+        assert read_system(Facts()).os is None
 
 
 class TestDiffersBehind:
@@ -195,4 +195,4 @@ class TestDiffersBehind:
         """Port forwarding shows the router's stack and the Windows' services."""
         windows: Measured[WindowsResult] = measured(WindowsResult(answers=(answer,)))
 
-        assert differs_behind(Facts(os=system(entry), windows=windows)) is differs
+        assert read_system(Facts(os=system(entry), windows=windows)).hides_a_windows is differs

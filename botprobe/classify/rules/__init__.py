@@ -5,18 +5,20 @@ host that answers on every port is not believed anything it says about itself.
 """
 
 from botprobe.classify.rules.address import ADDRESS_RULES
-from botprobe.classify.rules.base import Rule
+from botprobe.classify.rules.base import Group, Rule
 from botprobe.classify.rules.proxy import PROXY_RULES
 from botprobe.classify.rules.receipt import RECEIPT_RULES
 from botprobe.classify.rules.reputation import REPUTATION_RULES
 from botprobe.classify.rules.service import SERVICE_RULES
 from botprobe.classify.rules.system import SYSTEM_RULES
 
-RULES: tuple[Rule, ...] = (
-    *SYSTEM_RULES,
-    *SERVICE_RULES,
-    *ADDRESS_RULES,
-    *RECEIPT_RULES,
-    *REPUTATION_RULES,
-    *PROXY_RULES,
+GROUPS: tuple[Group, ...] = (
+    SYSTEM_RULES,
+    SERVICE_RULES,
+    ADDRESS_RULES,
+    RECEIPT_RULES,
+    REPUTATION_RULES,
+    PROXY_RULES,
 )
+
+RULES: tuple[Rule, ...] = tuple(rule for group in GROUPS for rule in group.rules)

@@ -1,7 +1,8 @@
 """What the DNS says about the line: its names, and whether mail is wanted there."""
 
 from botprobe.classify.addressnames import NameKind
-from botprobe.classify.rules.base import Rule, quoted
+from botprobe.classify.heloforms import HeloForm
+from botprobe.classify.rules.base import Group, Rule, quoted
 from botprobe.classify.subject import Subject
 from botprobe.model.outcome import Measured
 from botprobe.model.results import DnsResult
@@ -55,18 +56,33 @@ def mx_points_here(subject: Subject) -> str | None:
     return f"an MX of the domain points to it ({quoted(exchangers[0])})" if exchangers else None
 
 
+def helo_is_name(subject: Subject) -> str | None:
+    """It knows its name, and the DNS agrees in both directions."""
+    receipt = subject.receipt
+    if not receipt.names or not receipt.names <= subject.naming.confirmed:
+        return None
+    if HeloForm.DYNAMIC in receipt.forms:
+        return None
+    return f"it said HELO with its own confirmed name: {quoted(min(receipt.names))}"
+
+
 def _if_named(subject: Subject, kind: NameKind, clause: str) -> str | None:
     if subject.name is None or subject.name_kind is not kind:
         return None
     return clause.format(quoted(subject.name.name))
 
 
-ADDRESS_RULES: tuple[Rule, ...] = (
-    Rule("no-ptr", Family.ADDRESS, no_ptr),
-    Rule("generic-name", Family.ADDRESS, generic_name),
-    Rule("dynamic-name", Family.ADDRESS, dynamic_name),
-    Rule("static-name", Family.ADDRESS, static_name),
-    Rule("mail-name", Family.ADDRESS, mail_name),
-    Rule("forward-confirmed", Family.ADDRESS, forward_confirmed),
-    Rule("mx-points-here", Family.ADDRESS, mx_points_here),
+ADDRESS_RULES = Group(
+    looks_at=lambda subject: (subject.naming, subject.receipt, subject.facts.dns),
+    rules=(
+        Rule("no-ptr", Family.ADDRESS, no_ptr),
+        Rule("generic-name", Family.ADDRESS, generic_name),
+        Rule("dynamic-name", Family.ADDRESS, dynamic_name),
+        Rule("static-name", Family.ADDRESS, static_name),
+        Rule("mail-name", Family.ADDRESS, mail_name),
+        Rule("forward-confirmed", Family.ADDRESS, forward_confirmed),
+        Rule("mx-points-here", Family.ADDRESS, mx_points_here),
+        # It votes with the rest of what the host said when it delivered.
+        Rule("helo-is-name", Family.RECEIPT, helo_is_name),
+    ),
 )

@@ -1,6 +1,6 @@
 """Whether the host carries the words of strangers."""
 
-from botprobe.classify.rules.base import Rule
+from botprobe.classify.rules.base import Group, Rule
 from botprobe.classify.subject import Subject
 from botprobe.model.verdict import Family
 
@@ -14,4 +14,7 @@ def open_proxy(subject: Subject) -> str | None:
     return f"it is an open proxy: {named}"
 
 
-PROXY_RULES: tuple[Rule, ...] = (Rule("open-proxy", Family.PROXY, open_proxy),)
+PROXY_RULES = Group(
+    looks_at=lambda subject: (subject.facts.proxy,),
+    rules=(Rule("open-proxy", Family.PROXY, open_proxy),),
+)

@@ -2,13 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from botprobe.classify.heloforms import HeloForm, helo_form
+from botprobe.classify.heloforms import HeloForm
 from botprobe.classify.mailfunction import same_name
-from botprobe.classify.rules.base import Rule, quoted
+from botprobe.classify.rules.base import Group, Rule, quoted
 from botprobe.classify.subject import Subject
 from botprobe.model.outcome import Measured
-from botprobe.model.results import DnsResult, PassiveResult
-from botprobe.model.target import Sighting
+from botprobe.model.results import PassiveResult
 from botprobe.model.verdict import Family
 
 # Two names are a change of configuration; more are many programs behind one address.
@@ -21,19 +20,19 @@ SESSION = timedelta(minutes=10)
 
 def delivered(subject: Subject) -> str | None:
     """Our own server saw it, which no header can forge."""
-    return "it delivered the mail to us itself" if subject.deliveries else None
+    return "it delivered the mail to us itself" if subject.receipt.deliveries else None
 
 
 def only_claimed(subject: Subject) -> str | None:
     """Below the boundary a header names whom its writer wants."""
-    if not subject.target.sightings or subject.deliveries:
-        return None
-    return "only hops that may be forged name it"
+    return "only hops that may be forged name it" if subject.receipt.only_claimed else None
 
 
 def authenticated(subject: Subject) -> str | None:
     """People submit mail from client systems with their password, and no server is expected."""
-    return "every mail came from a user who had logged in" if subject.authenticated else None
+    if not subject.receipt.authenticated:
+        return None
+    return "every mail came from a user who had logged in"
 
 
 def helo_localhost(subject: Subject) -> str | None:
@@ -78,27 +77,17 @@ def helo_dynamic(subject: Subject) -> str | None:
 
 def helo_recipient(subject: Subject) -> str | None:
     """To call oneself by the recipient's domain is an old trick to look like a colleague."""
-    for sighting, helo in _helos(subject):
-        domains = {same_name(address.rpartition("@")[2]) for address in sighting.recipients}
-        if same_name(helo) in domains:
-            return f"it said HELO with the recipient's own domain: {quoted(helo)}"
+    for seen in subject.receipt.greetings:
+        domains = {same_name(address.rpartition("@")[2]) for address in seen.recipients}
+        if seen.helo and same_name(seen.helo) in domains:
+            return f"it said HELO with the recipient's own domain: {quoted(seen.helo)}"
     return None
 
 
 def helo_varies(subject: Subject) -> str | None:
     """A server has one name; bots and the programs behind a NAT have many."""
-    names = {same_name(helo) for _, helo in _helos(subject)}
-    if len(names) < MANY_HELO_NAMES:
-        return None
-    return f"it said HELO with {len(names)} different names"
-
-
-def helo_is_name(subject: Subject) -> str | None:
-    """It knows its name, and the DNS agrees in both directions."""
-    helos = {same_name(helo) for _, helo in _helos(subject)}
-    if not helos or not helos <= _confirmed(subject) or _any_helo(subject, HeloForm.DYNAMIC):
-        return None
-    return f"it said HELO with its own confirmed name: {quoted(min(helos))}"
+    count = len(subject.receipt.names)
+    return f"it said HELO with {count} different names" if count >= MANY_HELO_NAMES else None
 
 
 def passive_windows(subject: Subject) -> str | None:
@@ -120,7 +109,7 @@ def passive_other(subject: Subject) -> str | None:
 def _passive_system(subject: Subject) -> str | None:
     match subject.facts.passive:
         case Measured(PassiveResult(system=str(system), fuzzy=False) as seen) if any(
-            _near(seen.last_seen, sighting.delivered_at) for sighting in subject.deliveries
+            _near(seen.last_seen, sighting.delivered_at) for sighting in subject.receipt.deliveries
         ):
             return f"{system} {seen.flavor or ''}".strip()
         case _:
@@ -131,48 +120,28 @@ def _near(seen: datetime | None, delivered_at: datetime | None) -> bool:
     return seen is not None and delivered_at is not None and abs(seen - delivered_at) <= SESSION
 
 
-def _confirmed(subject: Subject) -> set[str]:
-    match subject.facts.dns:
-        case Measured(DnsResult(names=names)):
-            return {same_name(name.name) for name in names if name.confirmed}
-        case _:
-            return set()
-
-
-def _helos(subject: Subject) -> list[tuple[Sighting, str]]:
-    """The HELOs that count: a mail program says what it likes where its user has logged in."""
-    return [
-        (sighting, sighting.helo)
-        for sighting in subject.deliveries
-        if sighting.helo and sighting.auth is None
-    ]
-
-
-def _any_helo(subject: Subject, form: HeloForm) -> str | None:
-    address = subject.target.address
-    return next((helo for _, helo in _helos(subject) if helo_form(helo, address) is form), None)
-
-
 def _if_helo(subject: Subject, form: HeloForm, clause: str) -> str | None:
-    helo = _any_helo(subject, form)
+    helo = subject.receipt.forms.get(form)
     return None if helo is None else clause.format(quoted(helo))
 
 
-RECEIPT_RULES: tuple[Rule, ...] = (
-    Rule("delivered", Family.RECEIPT, delivered),
-    Rule("only-claimed", Family.RECEIPT, only_claimed),
-    Rule("authenticated", Family.RECEIPT, authenticated),
-    Rule("helo-localhost", Family.RECEIPT, helo_localhost),
-    Rule("helo-foreign-address", Family.RECEIPT, helo_foreign_address),
-    Rule("helo-private-address", Family.RECEIPT, helo_private_address),
-    Rule("helo-bare-address", Family.RECEIPT, helo_bare_address),
-    Rule("helo-literal", Family.RECEIPT, helo_literal),
-    Rule("helo-freemail", Family.RECEIPT, helo_freemail),
-    Rule("helo-unqualified", Family.RECEIPT, helo_unqualified),
-    Rule("helo-dynamic", Family.RECEIPT, helo_dynamic),
-    Rule("helo-recipient", Family.RECEIPT, helo_recipient),
-    Rule("helo-varies", Family.RECEIPT, helo_varies),
-    Rule("helo-is-name", Family.RECEIPT, helo_is_name),
-    Rule("passive-windows", Family.RECEIPT, passive_windows),
-    Rule("passive-other", Family.RECEIPT, passive_other),
+RECEIPT_RULES = Group(
+    looks_at=lambda subject: (subject.receipt, subject.facts.passive),
+    rules=(
+        Rule("delivered", Family.RECEIPT, delivered),
+        Rule("only-claimed", Family.RECEIPT, only_claimed),
+        Rule("authenticated", Family.RECEIPT, authenticated),
+        Rule("helo-localhost", Family.RECEIPT, helo_localhost),
+        Rule("helo-foreign-address", Family.RECEIPT, helo_foreign_address),
+        Rule("helo-private-address", Family.RECEIPT, helo_private_address),
+        Rule("helo-bare-address", Family.RECEIPT, helo_bare_address),
+        Rule("helo-literal", Family.RECEIPT, helo_literal),
+        Rule("helo-freemail", Family.RECEIPT, helo_freemail),
+        Rule("helo-unqualified", Family.RECEIPT, helo_unqualified),
+        Rule("helo-dynamic", Family.RECEIPT, helo_dynamic),
+        Rule("helo-recipient", Family.RECEIPT, helo_recipient),
+        Rule("helo-varies", Family.RECEIPT, helo_varies),
+        Rule("passive-windows", Family.RECEIPT, passive_windows),
+        Rule("passive-other", Family.RECEIPT, passive_other),
+    ),
 )

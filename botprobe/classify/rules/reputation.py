@@ -4,7 +4,7 @@ A list of lines for customers says what a PTR name says, so it votes with the ad
 """
 
 from botprobe.classify.listings import Listing
-from botprobe.classify.rules.base import Rule
+from botprobe.classify.rules.base import Group, Rule
 from botprobe.classify.subject import Subject
 from botprobe.model.verdict import Family
 
@@ -31,13 +31,16 @@ def _if_listed(subject: Subject, listing: Listing, clause: str) -> str | None:
     Spamhaus asks not to look other hops up in PBL and XBL, nor users who logged in.
     """
     zones = subject.listings.get(listing)
-    if not zones or not subject.deliveries or subject.authenticated:
+    if not zones or not subject.receipt.deliveries or subject.receipt.authenticated:
         return None
     return clause.format(", ".join(zones))
 
 
-REPUTATION_RULES: tuple[Rule, ...] = (
-    Rule("listed-by-policy", Family.ADDRESS, listed_by_policy),
-    Rule("listed-as-exploited", Family.REPUTATION, listed_as_exploited),
-    Rule("listed-as-spam-source", Family.REPUTATION, listed_as_spam_source),
+REPUTATION_RULES = Group(
+    looks_at=lambda subject: (subject.listings, subject.receipt),
+    rules=(
+        Rule("listed-by-policy", Family.ADDRESS, listed_by_policy),
+        Rule("listed-as-exploited", Family.REPUTATION, listed_as_exploited),
+        Rule("listed-as-spam-source", Family.REPUTATION, listed_as_spam_source),
+    ),
 )

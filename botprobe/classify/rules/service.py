@@ -1,16 +1,16 @@
 """What a host answers on port 25, and whether its answers mean anything."""
 
 from botprobe.classify.mailfunction import MailGrade
-from botprobe.classify.rules.base import Rule
+from botprobe.classify.rules.base import Group, Rule
 from botprobe.classify.subject import Subject
 from botprobe.model.verdict import Family
 
 
 def answers_everywhere(subject: Subject) -> str | None:
     """Tarpits, honeypots and middleboxes accept every connection."""
-    if not subject.answers_everywhere:
+    if not subject.system.answers_everywhere:
         return None
-    count = len(subject.open_ports)
+    count = len(subject.system.open_ports)
     return f"all {count} ports that were asked are open, so nothing it says is believed"
 
 
@@ -63,13 +63,16 @@ def serves_own_name(subject: Subject) -> str | None:
     return "a mail server answers on port 25; PTR, greeting, EHLO and MX agree on its name"
 
 
-SERVICE_RULES: tuple[Rule, ...] = (
-    Rule("answers-everywhere", Family.SERVICE, answers_everywhere),
-    Rule("port-closed", Family.SERVICE, port_closed),
-    Rule("port-filtered", Family.SERVICE, port_filtered),
-    Rule("no-greeting", Family.SERVICE, no_greeting),
-    Rule("unsteady-port", Family.SERVICE, unsteady_port),
-    Rule("greets", Family.SERVICE, greets),
-    Rule("speaks-smtp", Family.SERVICE, speaks_smtp),
-    Rule("serves-own-name", Family.SERVICE, serves_own_name),
+SERVICE_RULES = Group(
+    looks_at=lambda subject: (subject.system, subject.grade, subject.shows_life),
+    rules=(
+        Rule("answers-everywhere", Family.SERVICE, answers_everywhere),
+        Rule("port-closed", Family.SERVICE, port_closed),
+        Rule("port-filtered", Family.SERVICE, port_filtered),
+        Rule("no-greeting", Family.SERVICE, no_greeting),
+        Rule("unsteady-port", Family.SERVICE, unsteady_port),
+        Rule("greets", Family.SERVICE, greets),
+        Rule("speaks-smtp", Family.SERVICE, speaks_smtp),
+        Rule("serves-own-name", Family.SERVICE, serves_own_name),
+    ),
 )

@@ -1,7 +1,7 @@
 """What a host runs on: the word of nmap, and of Windows services where they were asked."""
 
 from botprobe.classify.oscatalog import OsReading, OsRole
-from botprobe.classify.rules.base import Rule, quoted
+from botprobe.classify.rules.base import Group, Rule, quoted
 from botprobe.classify.subject import Subject
 from botprobe.model.verdict import Family
 
@@ -46,9 +46,9 @@ def gateway(subject: Subject) -> str | None:
 
 def hides_a_windows(subject: Subject) -> str | None:
     """Two systems at one address: a router passes some ports on."""
-    if subject.services_differ:
+    if subject.system.services_differ:
         return "its services are those of several systems"
-    if not subject.hides_a_windows:
+    if not subject.system.hides_a_windows:
         return None
     return "a Windows answers behind the stack of another system"
 
@@ -71,12 +71,15 @@ def _is_appliance(subject: Subject) -> bool:
     return subject.os is not None and (subject.os.is_device or subject.os.is_gateway)
 
 
-SYSTEM_RULES: tuple[Rule, ...] = (
-    Rule("client-windows", Family.OS, client_windows),
-    Rule("ambiguous-windows", Family.OS, ambiguous_windows),
-    Rule("server-windows", Family.OS, server_windows),
-    Rule("other-system", Family.OS, other_system),
-    Rule("device", Family.OS, device),
-    Rule("gateway", Family.OS, gateway),
-    Rule("hides-a-windows", Family.OS, hides_a_windows),
+SYSTEM_RULES = Group(
+    looks_at=lambda subject: (subject.system,),
+    rules=(
+        Rule("client-windows", Family.OS, client_windows),
+        Rule("ambiguous-windows", Family.OS, ambiguous_windows),
+        Rule("server-windows", Family.OS, server_windows),
+        Rule("other-system", Family.OS, other_system),
+        Rule("device", Family.OS, device),
+        Rule("gateway", Family.OS, gateway),
+        Rule("hides-a-windows", Family.OS, hides_a_windows),
+    ),
 )
