@@ -1,11 +1,12 @@
-"""What could have been seen instead: facts that differ in one point, to be judged as well."""
+"""What could have been seen instead: cases that differ in one point, to be judged as well."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from botprobe.model.facts import Facts
+from botprobe.model.mail import Trust
 from botprobe.model.outcome import Measured, Outcome
 from botprobe.model.results import (
     DnsResult,
@@ -17,6 +18,7 @@ from botprobe.model.results import (
     Reply,
     SmtpResult,
 )
+from botprobe.model.target import Target
 
 R = TypeVar("R")
 
@@ -27,28 +29,38 @@ _ONE_OPEN_PORT = ((80, PortState.OPEN),)
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Facts that were not seen."""
+    """Facts that were not seen, or mails that did not come."""
 
     clause: str
     """What is different, as the subject of a sentence."""
     facts: Facts
+    target: Target
     lag_seconds: float | None
 
 
-def alternatives(facts: Facts, lag_seconds: float | None) -> Iterator[Alternative]:
-    """Yield the same facts with one outcome replaced, or probed without delay."""
+def alternatives(facts: Facts, target: Target, lag_seconds: float | None) -> Iterator[Alternative]:
+    """Yield the same case with one outcome replaced, delivered by the host, or probed in time."""
     for clause, smtp in _SMTP_ANSWERS:
         changed = _changed(facts, smtp=_instead(facts.smtp, smtp))
-        yield Alternative(clause + _unmeasured(facts.smtp), changed, lag_seconds)
+        yield Alternative(clause + _unmeasured(facts.smtp), changed, target, lag_seconds)
     for clause, match in _SYSTEMS:
         system = OsResult(matches=(match,), ports=_ports(facts))
         changed = _changed(facts, os=_instead(facts.os, system))
-        yield Alternative(clause + _unmeasured(facts.os), changed, lag_seconds)
+        yield Alternative(clause + _unmeasured(facts.os), changed, target, lag_seconds)
     for clause, dns in _NAMES:
         changed = _changed(facts, dns=_instead(facts.dns, dns))
-        yield Alternative(clause + _unmeasured(facts.dns), changed, lag_seconds)
+        yield Alternative(clause + _unmeasured(facts.dns), changed, target, lag_seconds)
+    if target.sightings and not any(seen.trust is Trust.BOUNDARY for seen in target.sightings):
+        clause = "a delivery that a server of ours saw"
+        yield Alternative(clause, facts, _delivering(target), lag_seconds)
     if lag_seconds != 0:
-        yield Alternative("a probe at the time of delivery", facts, 0.0)
+        yield Alternative("a probe at the time of delivery", facts, target, 0.0)
+
+
+def _delivering(target: Target) -> Target:
+    """Let the host itself have handed over the first of the mails that name it."""
+    first, *others = target.sightings
+    return replace(target, sightings=(replace(first, trust=Trust.BOUNDARY), *others))
 
 
 def _changed(

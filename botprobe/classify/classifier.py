@@ -73,15 +73,18 @@ def judge(
         lag_seconds: from the delivery of the newest mail to the probe; None if there is no mail, or
             if nobody knows, which is never taken for no delay.
     """
-    receipts = read_receipts(target, weights.holds_after)
+    holds_after = weights.holds_after
+    receipts = read_receipts(target, holds_after)
     opinion = form_opinion(read_subject(facts, receipts, weights.zones), weights, lag_seconds)
     label = choose_label(opinion, weights)
     changes = []
-    for other in alternatives(facts, lag_seconds):
-        subject = read_subject(other.facts, receipts, weights.zones, opinion.subject)
+    for other in alternatives(facts, target, lag_seconds):
+        seen = receipts if other.target is target else read_receipts(other.target, holds_after)
+        subject = read_subject(other.facts, seen, weights.zones, opinion.subject)
         changed = form_opinion(subject, weights, other.lag_seconds, opinion)
         if (new := choose_label(changed, weights)) is not label:
-            distance = abs(changed.log_odds - opinion.log_odds)
+            # Rounded: which of two equals is shown must not hang on the last bit of a float.
+            distance = round(abs(changed.log_odds - opinion.log_odds), 9)
             changes.append((distance, f"{other.clause} would make it {new}"))
     return Verdict(
         label=label,
@@ -156,12 +159,14 @@ def choose_label(opinion: Opinion, weights: Weights) -> Label:
 
 
 def _suspicion(opinion: Opinion, weights: Weights) -> Label | None:
-    shared = opinion.subject.is_shared
+    subject = opinion.subject
     if _is_bot(opinion, weights):
-        # Whoever it is, it is one of several: the address can be suspected, not named.
-        return Label.SUSPECTED_BOT if shared else Label.BOT
+        # Shared: whoever it is, it is one of several. Only claimed: it may be a bot, and still
+        # have nothing to do with the mail, whose writer may have picked its address.
+        nameless = subject.is_shared or subject.receipt.only_claimed
+        return Label.SUSPECTED_BOT if nameless else Label.BOT
     likely = opinion.probability >= weights.thresholds.suspected
-    return Label.SUSPECTED_BOT if likely and not shared else None
+    return Label.SUSPECTED_BOT if likely and not subject.is_shared else None
 
 
 def _function(subject: Subject) -> Label:

@@ -110,6 +110,11 @@ class TestLabel:
             (
                 Facts(os=system(XP), smtp=CLOSED, dns=DYNAMIC),
                 seen((Trust.CLAIMED, None)),
+                Label.SUSPECTED_BOT,
+            ),
+            (
+                Facts(os=system(XP), smtp=CLOSED, dns=DYNAMIC),
+                seen((Trust.CLAIMED, None), (Trust.BOUNDARY, None)),
                 Label.BOT,
             ),
             (Facts(os=system(XP), smtp=SILENT, dns=DYNAMIC), delivered(), Label.BOT),
@@ -352,6 +357,15 @@ class TestWouldChange:
 
         assert "a closed port 25 (not measured so far) would make it bot" in changes
 
+    def test_a_delivery_to_us_is_one(self) -> None:
+        """Who is named by others only is told what is missing, and is never called a bot."""
+        facts = Facts(os=system(XP), smtp=CLOSED, dns=DYNAMIC)
+        verdict = verdict_on(facts, seen((Trust.CLAIMED, None)))
+
+        assert verdict.client_windows_without_mail_service
+        assert "a delivery that a server of ours saw would make it bot" in verdict.would_change
+        assert any("no server of ours saw it deliver" in item.because for item in verdict.evidence)
+
     def test_a_timely_probe_is_one(self) -> None:
         """A verdict that only the delay has weakened says so."""
         facts = Facts(os=system(SERVER), smtp=CLOSED, dns=DYNAMIC)
@@ -401,6 +415,15 @@ class TestProperties:
 
         assert mail_function(facts) is SmtpFunction.NONE
         assert against & (ACTIVE_FAMILIES | {Family.RECEIPT})
+
+    @given(FACTS, TARGETS, LAGS)
+    def test_nobody_is_a_bot_on_the_word_of_others(
+        self, facts: Facts, target: Target, lag: float | None
+    ) -> None:
+        """A host that mails name is called a bot only if a server of ours saw it deliver."""
+        trusts = {sighting.trust for sighting in target.sightings}
+        if trusts and Trust.BOUNDARY not in trusts:
+            assert judge(facts, target, WEIGHTS, lag).label is not Label.BOT
 
     @given(FACTS, TARGETS, LAGS, st.sampled_from([field.name for field in fields(Facts)]))
     def test_knowing_less_never_makes_a_bot_but_by_losing_an_excuse(
@@ -453,16 +476,17 @@ class TestReuse:
         """An opinion on altered facts is the same, whether it builds on a former one or not."""
         receipts = read_receipts(target, WEIGHTS.holds_after)
         former = form_opinion(read_subject(facts, receipts, WEIGHTS.zones), WEIGHTS, lag)
-        for other in alternatives(facts, lag):
-            like = read_subject(other.facts, receipts, WEIGHTS.zones, former.subject)
-            fresh = read_subject(other.facts, receipts, WEIGHTS.zones)
+        for other in alternatives(facts, target, lag):
+            seen_so = read_receipts(other.target, WEIGHTS.holds_after)
+            like = read_subject(other.facts, seen_so, WEIGHTS.zones, former.subject)
+            fresh = read_subject(other.facts, seen_so, WEIGHTS.zones)
 
             assert form_opinion(like, WEIGHTS, lag, former) == form_opinion(fresh, WEIGHTS, lag)
 
     def test_altered_facts_keep_all_others(self) -> None:
         """Each alternative differs from the facts in one outcome."""
         facts = Facts(**{field.name: NotMeasured(field.name) for field in fields(Facts)})
-        for other in alternatives(facts, 0):
+        for other in alternatives(facts, NAMED_BY_OPERATOR, 0):
             changed = [
                 f.name
                 for f in fields(Facts)

@@ -1,8 +1,8 @@
 """Scores a scan of a crowd: botprobe's verdicts, a naive rule on the same facts, and the targets.
 
 ``python -m tests.lab.verdicts FOLDER`` reads the store and the labels there. Bystanders, whom only
-forged lines name, are scored apart: of the mission's rule they are client Windows without a mail
-server, and nothing else can be seen of them.
+forged lines name, are scored apart: nothing that can be asked of them tells them from bots, and so
+none may be called one (docs/decisions/0040-named-by-others.md).
 """
 
 import asyncio
@@ -131,20 +131,24 @@ def main(arguments: Sequence[str]) -> int:
     ]
     judge = judge_of(settings)
     everybody = [rejudged(case, judge) for case in everybody]
-    bystanders = sum(known[case.target.address].truth == BYSTANDER for case in everybody)
+    bystanders = [case for case in everybody if known[case.target.address].truth == BYSTANDER]
     cases = [case for case in everybody if known[case.target.address].truth != BYSTANDER]
     console = Console(highlight=False, width=150, soft_wrap=True)
     found = evaluate(judged(cases, known), BOT)
     console.print(evaluation_screen(found, len(known) - len(everybody)))
     reached = _print_targets(console, cases, known, judge)
-    called = sum(case.verdict.label is Label.BOT for case in everybody) - found.precision.total
-    console.print(f"bystanders of forged lines: {called} of {bystanders} called bot")
+    called = Counter(case.verdict.label for case in bystanders)
+    naive = sum(naive_label(case) is Label.BOT for case in bystanders)
+    console.print(
+        f"bystanders of forged lines: {called[Label.BOT]} of {len(bystanders)} called bot,"
+        f" {called[Label.SUSPECTED_BOT]} suspected; by the naive rule {naive}"
+    )
     console.print(judging_time(cases, judge))
     resolved = told_apart(cases)
     console.print(f"stacks that leave client and server open: {sum(resolved.values())}, settled by")
     for who, count in sorted(resolved.items(), key=lambda item: -item[1]):
         console.print(f"{count:>6}  {who}")
-    return 0 if reached else 1
+    return 0 if reached and not called[Label.BOT] else 1
 
 
 def _print_targets(

@@ -25,7 +25,9 @@ def delivered(subject: Subject) -> str | None:
 
 def only_claimed(subject: Subject) -> str | None:
     """Below the boundary a header names whom its writer wants."""
-    return "only hops that may be forged name it" if subject.receipt.only_claimed else None
+    if not subject.receipt.only_claimed:
+        return None
+    return "no server of ours saw it deliver; lines that may be forged name it"
 
 
 def authenticated(subject: Subject) -> str | None:
