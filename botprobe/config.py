@@ -113,6 +113,9 @@ class NetworkTable(Table, frozen=True):
 
     cymru: bool = False
     """Ask Team Cymru's DNS zones about each host; they learn which ones interest us."""
+    mmdb: tuple[str, ...] = ()
+    """MMDB files that tell network or country of an address; the first that knows it counts, and
+    only what none knows is asked for."""
 
 
 class NmapTable(Table, frozen=True):

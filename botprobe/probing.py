@@ -7,7 +7,8 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from botprobe.config import Settings, addresses
-from botprobe.errors import ConfigError
+from botprobe.errors import ConfigError, InputError
+from botprobe.mmdb import open_mmdb
 from botprobe.model.target import Target
 from botprobe.observers.p0f import P0fObserver
 from botprobe.pipeline import Probes
@@ -47,6 +48,7 @@ async def open_probes(
         proxy = ProxyProbe(permission=scope, listener=listener)
     else:
         proxy = None
+    network = _network_probe(settings, scope)
     async with OsEngine(permission=scope, program=settings.nmap.program) as engine:
         yield Probes(
             ping=PingProbe(permission=scope),
@@ -57,9 +59,7 @@ async def open_probes(
             dnsbl=dnsbl if dnsbl.zones else None,
             proxy=proxy,
             passive=P0fObserver(socket=Path(p0f)) if p0f else None,
-            network=NetworkProbe(permission=scope, nameservers=nameservers)
-            if settings.network.cymru
-            else None,
+            network=network,
         )
 
 
@@ -115,6 +115,18 @@ def dnsbl_of(settings: Settings, scope: Scope) -> DnsblProbe:
     return DnsblProbe(
         permission=scope, zones=settings.dnsbl.zones, nameservers=nameservers_of(settings)
     )
+
+
+def _network_probe(settings: Settings, scope: Scope) -> NetworkProbe | None:
+    table = settings.network
+    if not table.cymru and not table.mmdb:
+        return None
+    try:
+        files = tuple(open_mmdb(Path(name).expanduser()) for name in table.mmdb)
+    except InputError as error:
+        raise ConfigError(f"network.mmdb: {error}") from error
+    nameservers = nameservers_of(settings) if table.cymru else None
+    return NetworkProbe(permission=scope, files=files, nameservers=nameservers)
 
 
 def _smtp_probe(settings: Settings, scope: Scope) -> SmtpProbe:

@@ -10,7 +10,8 @@ import pytest
 from botprobe.config import Settings, load_settings
 from botprobe.errors import ConfigError
 from botprobe.probes.proxy import ProxyProbe
-from botprobe.probing import open_listener
+from botprobe.probing import open_listener, open_probes
+from botprobe.scope.addresses import Scope
 from botprobe.scope.budget import Budget, Limits
 from botprobe.store.sqlite import SqliteStore
 from botprobe.wiring import WatchParts, shipped_weights, weights_of
@@ -140,3 +141,13 @@ class TestWeightsOf:
     def test_no_list_is_asked_by_itself(self) -> None:
         """Block lists learn whom we look at: that is the operator's decision."""
         assert load_settings(None, {}, {}).dnsbl.zones == ()
+
+
+class TestOpenProbes:
+    async def test_a_missing_mmdb_file_is_a_wrong_setting(self, tmp_path: Path) -> None:
+        """One line that names the setting, before anything is started."""
+        settings = load_settings(None, {}, {"network": {"mmdb": [str(tmp_path / "none")]}})
+
+        with pytest.raises(ConfigError, match=r"network\.mmdb: cannot read .*none: No such file"):
+            async with open_probes(settings, Scope(), None):
+                pass

@@ -1,11 +1,13 @@
 """Network probe: who announces the address, and in which country it is registered.
 
-Team Cymru's DNS zones (https://www.team-cymru.com/ip-asn-mapping) are asked through the configured
-resolver, only if the operator wants it: they learn which addresses interest us. The answer is no
-evidence; it tells whom to write to.
+MMDB files are read first; they tell nobody. What they leave open, Team Cymru's DNS zones
+(https://www.team-cymru.com/ip-asn-mapping) are asked through the configured resolver, only if the
+operator wants it: they learn which addresses interest us. The answer is no evidence; it tells whom
+to write to.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_network
 
@@ -13,11 +15,12 @@ from dns.name import from_text
 from dns.rdatatype import RdataType
 from dns.reversename import from_address
 
+from botprobe.mmdb import MmdbFile
 from botprobe.model.mail import IpAddress
 from botprobe.model.results import NetworkResult
 from botprobe.model.target import Target
 from botprobe.probes.base import Permission
-from botprobe.probes.resolver import SYSTEM_RESOLVER, Nameservers, ask
+from botprobe.probes.resolver import Nameservers, ask
 
 ZONES = {4: "origin.asn.cymru.com.", 6: "origin6.asn.cymru.com."}
 
@@ -46,12 +49,24 @@ def read_origin(address: IpAddress, answers: list[str]) -> NetworkResult:
     return max(found, key=lambda pair: pair[0])[1] if found else NetworkResult()
 
 
+def joined(results: Iterable[NetworkResult]) -> NetworkResult:
+    """Join what several sources say; the first that knows a thing counts."""
+    asn = prefix = country = None
+    for result in results:
+        if asn is None and result.asn is not None:
+            asn, prefix = result.asn, result.prefix
+        country = country or result.country
+    return NetworkResult(asn=asn, prefix=prefix, country=country)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkProbe:
-    """Asks Team Cymru's zones about the target."""
+    """Looks the target up in files, and in Team Cymru's zones."""
 
     permission: Permission
-    nameservers: Nameservers = SYSTEM_RESOLVER
+    files: tuple[MmdbFile, ...] = ()
+    nameservers: Nameservers | None = None
+    """Whom to ask for Team Cymru's zones; None does not ask."""
 
     async def run(self, target: Target) -> NetworkResult:
         """Look the address up.
@@ -62,8 +77,15 @@ class NetworkProbe:
         """
         address = target.address
         self.permission.require(address)
-        zone = from_text(ZONES[address.version])
-        name = from_address(str(address), v4_origin=zone, v6_origin=zone)
-        records = await ask(self.nameservers.resolver(), name, RdataType.TXT)
-        texts = [b"".join(record.strings).decode("ascii", "replace") for record in records]
-        return read_origin(address, texts)
+        known = joined(file.look_up(address) for file in self.files)
+        if self.nameservers is None or (known.asn is not None and known.country is not None):
+            return known
+        return joined((known, await _ask_cymru(self.nameservers, address)))
+
+
+async def _ask_cymru(nameservers: Nameservers, address: IpAddress) -> NetworkResult:
+    zone = from_text(ZONES[address.version])
+    name = from_address(str(address), v4_origin=zone, v6_origin=zone)
+    records = await ask(nameservers.resolver(), name, RdataType.TXT)
+    texts = [b"".join(record.strings).decode("ascii", "replace") for record in records]
+    return read_origin(address, texts)

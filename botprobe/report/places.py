@@ -1,23 +1,23 @@
 """Where addresses are: countries from an MMDB file, origins of networks from Team Cymru's DNS.
 
-An MMDB file (MaxMind's format, also sold or given by DB-IP and IPinfo) is read here and tells
-nobody. The DNS zones (https://www.team-cymru.com/ip-asn-mapping) learn which networks we ask for;
-hence only those that a report lists are asked for, and only if the operator wants it.
+An MMDB file tells nobody. The DNS zones (https://www.team-cymru.com/ip-asn-mapping) learn which
+networks we ask for; hence only those that a report lists are asked for, and only if the operator
+wants it.
 """
 
 import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from ipaddress import IPv4Address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from pathlib import Path
-from typing import Any
 
 from dns.asyncresolver import Resolver
 from dns.exception import DNSException
 from dns.resolver import NoResolverConfiguration
 
-from botprobe.errors import ConfigError, InputError
+from botprobe.errors import ConfigError
+from botprobe.mmdb import open_mmdb
 from botprobe.model.mail import IpAddress
 from botprobe.model.text import visible
 from botprobe.model.weekly import PlaceCount
@@ -27,7 +27,6 @@ Locate = Callable[[str], str | None]
 # Origin lines are short; a longer one is no answer of that zone.
 MAX_TEXT = 120
 
-_COUNTRY = re.compile(r"[A-Z]{2}")
 _ORIGIN = re.compile(r"([0-9]{1,10})(?: [0-9]+)* \| [0-9a-f.:/]+ \| ([A-Z]{2})?")
 
 
@@ -38,32 +37,8 @@ def country_lookup(path: Path) -> Locate:
         ConfigError: the package that reads such files is not installed.
         InputError: the file cannot be read.
     """
-    try:
-        import maxminddb  # noqa: PLC0415  # an extra that most installations do without
-    except ImportError as error:
-        raise ConfigError("an MMDB file needs maxminddb: pip install 'botprobe[geo]'") from error
-    try:
-        reader = maxminddb.open_database(path)
-    except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
-
-    def locate(ip: str) -> str | None:
-        try:
-            return country_of(reader.get(ip))
-        except (ValueError, maxminddb.InvalidDatabaseError):  # an IPv6 address in an IPv4 file
-            return None
-
-    return locate
-
-
-def country_of(record: Any) -> str | None:
-    """Return the country of an MMDB record, in any of the usual layouts."""
-    if not isinstance(record, dict):
-        return None
-    country = record.get("country_code") or record.get("country")
-    if isinstance(country, dict):
-        country = country.get("iso_code")
-    return country if isinstance(country, str) and _COUNTRY.fullmatch(country) else None
+    file = open_mmdb(path)
+    return lambda ip: file.country(ip_address(ip))
 
 
 def resolver_for(nameservers: Sequence[IpAddress], timeout: float, port: int = 53) -> Resolver:

@@ -1,17 +1,20 @@
 """Tests of the network probe against a scripted name server on loopback."""
 
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from botprobe.errors import RefusedByScope
+from botprobe.mmdb import open_mmdb
 from botprobe.model.results import NetworkResult
 from botprobe.model.target import Target
 from botprobe.probes.network import NetworkProbe, read_origin
 from tests.probes.conftest import FakePermission
 from tests.probes.nameserver import NameServer
+from tests.test_mmdb import mmdb
 
 HOST = Target(ip_address("198.18.0.1"))
 NAME = "1.0.18.198.origin.asn.cymru.com."
@@ -82,3 +85,41 @@ class TestNetworkProbe:
         with pytest.raises(RefusedByScope):
             await probe.run(HOST)
         assert server.asked == []
+
+    async def test_a_file_spares_the_question(
+        self, server: NameServer, permission: FakePermission, tmp_path: Path
+    ) -> None:
+        """What a file knows, nobody else is asked for."""
+        file = open_mmdb(mmdb(tmp_path / "f", {"198.18.0.0/16": {"asn": 64500, "country": "JP"}}))
+        probe = NetworkProbe(permission=permission, files=(file,), nameservers=server.nameservers)
+
+        assert await probe.run(HOST) == NetworkResult(
+            asn=64500, prefix="198.18.0.0/16", country="JP"
+        )
+        assert server.asked == []
+
+    async def test_what_the_files_leave_open_is_asked(
+        self, server: NameServer, permission: FakePermission, tmp_path: Path
+    ) -> None:
+        """A file of countries beside the zone's networks; the file's word comes first."""
+        server.zone = {(NAME, "TXT"): [f'{NAME} TXT "64500 | 198.18.0.0/15 | JP | apnic | "']}
+        file = open_mmdb(mmdb(tmp_path / "file", {"198.18.0.0/16": {"country_code": "US"}}))
+        probe = NetworkProbe(permission=permission, files=(file,), nameservers=server.nameservers)
+
+        assert await probe.run(HOST) == NetworkResult(
+            asn=64500, prefix="198.18.0.0/15", country="US"
+        )
+
+    async def test_files_alone_ask_nobody(self, permission: FakePermission, tmp_path: Path) -> None:
+        """Two files of one maker: one of networks, one of countries."""
+        networks = open_mmdb(
+            mmdb(tmp_path / "networks", {"198.18.0.0/15": {"autonomous_system_number": 64500}})
+        )
+        countries = open_mmdb(
+            mmdb(tmp_path / "countries", {"198.18.0.0/16": {"country": {"iso_code": "JP"}}})
+        )
+        probe = NetworkProbe(permission=permission, files=(networks, countries))
+
+        assert await probe.run(HOST) == NetworkResult(
+            asn=64500, prefix="198.18.0.0/15", country="JP"
+        )

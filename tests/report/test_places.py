@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import dns.message
 import dns.rcode
@@ -19,7 +19,6 @@ from botprobe.errors import InputError
 from botprobe.model.weekly import PlaceCount
 from botprobe.report.places import (
     country_lookup,
-    country_of,
     origin_name,
     origin_text,
     resolver_for,
@@ -50,20 +49,6 @@ class TestCountries:
 
         with pytest.raises(InputError, match="cannot read"):
             country_lookup(path)
-
-    @given(
-        st.recursive(
-            st.none() | st.text() | st.integers(),
-            lambda x: st.dictionaries(
-                st.sampled_from(["country", "country_code", "iso_code"]), x, max_size=3
-            ),
-        )
-    )
-    def test_a_country_is_two_letters(self, record: Any) -> None:
-        """Whatever a record holds, only a country code comes out of it."""
-        country = country_of(record)
-
-        assert country is None or (len(country) == 2 and country.isupper())
 
 
 class _Zone(asyncio.DatagramProtocol):
