@@ -10,21 +10,20 @@ from typing import NamedTuple
 
 from botprobe.intake.dates import trailing_date
 
-_FLAT = r"\((?:[^()\\]++|\\.)*+\)"
-_NESTED = r"\((?:[^()\\]++|\\.|{})*+\)"
+_FLAT = r"\((?>(?:[^()\\]++|\\.)*)\)"
+_NESTED = r"\((?>(?:[^()\\]++|\\.|{})*)\)"
 # Postfix and Sendmail nest comments twice; deeper than four levels is an attack.
 _COMMENT = _NESTED.format(_NESTED.format(_NESTED.format(_FLAT)))
-# Not possessive as a whole: before 3.11.5, Python then forgets what is inside.
-_QUOTED = r'"(?:[^"\\]++|\\.)*"'
+_QUOTED = r'"(?>(?:[^"\\]++|\\.)*)"'
 _BRACKETED = r"\[[^\[\]()\"\\]*+\]"
 _PLAIN = r"[^ ()\"\[\];\\]++"
 # A backslash takes its letter along here as in quotes and comments. So an open quotation mark that
 # has no partner is found out once and not for each mark behind it, which would cost quadratic time.
-_WORD = rf"(?:{_PLAIN}|\\[^ ]?|{_QUOTED}|{_BRACKETED})++"
+_WORD = rf"(?>(?:{_PLAIN}|\\[^ ]?|{_QUOTED}|{_BRACKETED})+)"
 _TOKEN = re.compile(rf" ?({_PLAIN}(?![^ (])|\([^()\\]*+\)|{_WORD}|{_COMMENT}" r'|[;()"\[\]])')
 
 # The second reading of a field whose parentheses have no partners: in quotes they need none.
-_QUOTING = rf"\((?:[^()\\\"]++|\\.|{_QUOTED}|\"|{_COMMENT})*+\)"
+_QUOTING = rf"\((?>(?:[^()\\\"]++|\\.|{_QUOTED}|\"|{_COMMENT})*)\)"
 _QUOTING_TOKEN = re.compile(rf" ?({_QUOTING}|{_WORD}|[;()\"\[\]])")
 
 _STRAY = frozenset('()"[]')
@@ -69,19 +68,19 @@ class Clauses(NamedTuple):
 
 
 # Most fields are of this form; the tokens of the long way lead to the same result.
-_INSIDE = r"(?:[^()\\]++|\([^()\\]*+\))*+"
-SIMPLE_COMMENT = rf"\({_INSIDE}\)"
-NO_KEYWORD = r"(?!(?i:from|by|via|with|id|for)(?![^ (]))"
+_INSIDE = r"(?>(?:[^()\\]++|\([^()\\]*+\))*)"
+COMMENTS = rf"(?>(?: \({_INSIDE}\))*)"
+NO_KEYWORD = r"(?!(?i:from|by|via|with|id|for)(?![^ (;]))"
 _NAME = rf"{NO_KEYWORD}{_PLAIN}"
 _USUAL = re.compile(
-    rf"(?:from ((?:{_PLAIN}|\[[^ \[\]()\"\\]*+\])(?![^ ]))"
-    rf"(?: \(({_INSIDE})\)(?: \(({_INSIDE})\)(?: {SIMPLE_COMMENT})*+)?)? )?+"
-    rf"by ({_NAME})(?: ?\(({_INSIDE})\)(?: {SIMPLE_COMMENT})*+)?"
-    rf"(?: with ({_NAME}(?: (?!tls ){_NAME})*+)((?: {SIMPLE_COMMENT}| tls {_NAME})*+))?"
-    rf"(?: id ({_NAME})(?: {SIMPLE_COMMENT})*+)?"
-    rf"( via (?:{_NAME} ?)++)?"
-    rf"(?: for ({_NAME})(?: {SIMPLE_COMMENT})*+)? ?"
-    r";([^;()]*+(?:\([^;()]*+\)[^;()]*+)*+)"
+    rf"(?>(?:from ((?:{_PLAIN}|\[[^ \[\]()\"\\]*+\])(?![^ ]))"
+    rf"(?: \(({_INSIDE})\)(?: \(({_INSIDE})\){COMMENTS})?)? )?)"
+    rf"by ({_NAME})(?: ?\(({_INSIDE})\){COMMENTS})?"
+    rf"(?: with ({_NAME}(?>(?: (?!tls ){_NAME})*))((?>(?: \({_INSIDE}\)| tls {_NAME})*)))?"
+    rf"(?: id ({_NAME}){COMMENTS})?"
+    rf"( via (?>(?:{_NAME} ?)+))?"
+    rf"(?: for ({_NAME}){COMMENTS})? ?"
+    r";([^;()]*+(?>(?:\([^;()]*+\)[^;()]*+)*))"
 )
 
 

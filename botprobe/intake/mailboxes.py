@@ -18,15 +18,15 @@ _MAX_LIST = 16 * 1024
 _SHORT = 63
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
-_LABEL = r"[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+"
-_PLAIN = rf"({_ATEXT}++(?:\.{_ATEXT}++)*+)@((?:{_LABEL}\.)++([A-Za-z]{{2,}}))"
+_LABEL = r"[A-Za-z0-9]++(?>(?:-[A-Za-z0-9]++)*)"
+_PLAIN = rf"({_ATEXT}++(?>(?:\.{_ATEXT}++)*))@((?>(?:{_LABEL}\.)+)([A-Za-z]{{2,}}))"
 _ADDRESS = re.compile(_PLAIN)
 _MAILBOX = re.compile(rf"\s*+(?:(?:\"[^\"\\]*+\"|[^\"<>@,;:()\\]*+)\s*<)?{_PLAIN}>?\s*+")
 _SPECIAL_TOP = frozenset(name.rpartition(".")[2] for name in SPECIAL_USE_DOMAIN_NAMES)
 
 # Quoted string, comment, address in angle brackets, separator, other text, a mark on its own.
 _PART = re.compile(
-    r"\"(?:[^\"\\]++|\\.)*+\"|\((?:[^()\\]++|\\.|\([^()]*+\))*+\)|<[^<>]*+>|[,;]|[^\"(),;<>]++|.",
+    r"\"(?>(?:[^\"\\]++|\\.)*)\"|\((?>(?:[^()\\]++|\\.|\([^()]*+\))*)\)|<[^<>]*+>|[,;]|[^\"(),;<>]++|.",
     re.DOTALL,
 )
 

@@ -6,7 +6,7 @@ just the same, at twice the price; tests hold both to that.
 
 import re
 
-from botprobe.intake.clauses import NO_KEYWORD, SIMPLE_COMMENT
+from botprobe.intake.clauses import COMMENTS, NO_KEYWORD
 from botprobe.intake.dates import USUAL_DATE, usual_date
 from botprobe.intake.literals import parse_literal
 from botprobe.intake.origin import MARKERS, NO_NAME
@@ -15,10 +15,10 @@ from botprobe.model.mail import Hop, HopStatus, Trust
 _WORD = rf"{NO_KEYWORD}[^ <>,()\"\[\];\\]++"
 _USUAL = re.compile(
     rf"from ([^ ()\"\[\];\\]++|\[[^ \[\]()\"\\]*+\])"
-    rf" \(([^ @\[\]()\"\\=]++) \[([0-9A-Fa-f:.IPv]++)\]\)(?: {SIMPLE_COMMENT})*+"
-    rf" by ({_WORD}) \((?:Postfix|8(?:\.[0-9]++)++/8(?:\.[0-9]++)++)\)"
-    rf" with (E?SMTPS?)(?: {SIMPLE_COMMENT})*+ id ({_WORD})(?: {SIMPLE_COMMENT})*+"
-    rf"(?: for <?({_WORD})>?)?(?: {SIMPLE_COMMENT})*+ ?;{USUAL_DATE}"
+    rf" \(([^ @\[\]()\"\\=]++) \[([0-9A-Fa-f:.IPv]++)\]\){COMMENTS}"
+    rf" by ({_WORD}) \((?:Postfix|8(?>(?:\.[0-9]++)+)/8(?>(?:\.[0-9]++)+))\)"
+    rf" with (E?SMTPS?){COMMENTS} id ({_WORD}){COMMENTS}"
+    rf"(?: for <?({_WORD})>?)?{COMMENTS} ?;{USUAL_DATE}"
     r"(?: \([A-Za-z]++\))?"
 )
 # In upper case: what is no name but says what the comment holds.

@@ -37,7 +37,7 @@ _SIGNATURE = re.compile(
     r"(?P<POSTFIX>Postfix\b)"
     r"|(?P<EXIM>Exim\b)"
     r"|(?P<CRITICAL_PATH>[0-9]{1,2}\.[0-9]\.[0-9]{3}(?![0-9/+]))"
-    r"|(?P<SENDMAIL>8\.[0-9]|[0-9]+(?:\.\w+)++[/+])"
+    r"|(?P<SENDMAIL>8\.[0-9]|[0-9]+(?>(?:\.\w+)+)[/+])"
     r"|(?P<COMMUNIGATE>CommuniGate Pro)"
     r"|(?P<QMAIL>qmail|qpsmtpd|qp )"
     r"|(?P<OPENSMTPD>OpenSMTPD)"

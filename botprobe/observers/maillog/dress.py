@@ -13,7 +13,7 @@ from botprobe.observers.maillog.heads import lines_of
 
 _RFC5424 = re.compile(
     rb"^<\d{1,3}>1 (\S++) (\S++) (\S++) (\S++) \S++ "
-    rb"(?:-|(?:\[(?:[^\]\\\n]|\\.)*+\])++) ?(?:\xef\xbb\xbf)?",
+    rb"(?:-|(?>(?:\[(?>(?:[^\]\\\n]|\\.)*)\])+)) ?(?:\xef\xbb\xbf)?",
     re.MULTILINE,
 )
 _PRIORITY = re.compile(rb"^<\d{1,3}>(?!1 )", re.MULTILINE)

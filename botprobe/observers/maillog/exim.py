@@ -16,7 +16,7 @@ _MESSAGE = re.compile(
 # Exim writes the HELO in parentheses, and a HELO may be an address in brackets.
 _HOST = rb"(?:[^\s(\[]++ )?(?:\([^)\n]*+\) )?\[([^\]\n]++)\]"
 _CONNECT = re.compile(rb"SMTP connection from " + _HOST + rb".*\(TCP/IP connection")
-_ARRIVAL = re.compile(rb'(\S++) <= (?:"[^"\n]*+"@)?\S++ (?:H=' + _HOST + rb")?+")
+_ARRIVAL = re.compile(rb'(\S++) <= (?:"[^"\n]*+"@)?\S++ (?>(?:H=' + _HOST + rb")?)")
 _DELIVERY = re.compile(rb"\S++ (=>|->|\*\*|==) ")
 _REJECT = re.compile(
     rb"(?:\S++ )?H=" + _HOST + rb".*? (?:temporarily )?rejected (?:after )?[A-Z]++(.*)"

@@ -36,10 +36,10 @@ _EVENTS = rb"""
  (?:smtpd|cleanup|postscreen)\[\d++\]:\ (?!disconnect|lost)(?:{id}:\ )?
   (connect\ from\ |client=|{action}[A-Z-]++\ from[ ]
   |warning:\ (?=[^\[\n]*+\[[^\]\n]*+\][:\d]*+\ SASL\ ))
-  (?:[^\[\n]*+\[([^\]\n]++)\](?::\d++)?+([^\n]*+))?+
+  (?>(?:[^\[\n]*+\[([^\]\n]++)\](?>(?::\d++)?)([^\n]*+))?)
 |(?:(?:cleanup|pickup)\[\d++\]:\ {id}|postscreen\[\d++\]):\ ({action}|uid=|(?:{screen})(?=\ ))
 |(?:smtp|local|lmtp|virtual|pipe|error|relay|discard)\[\d++\]:\ {id}:\ to=
-  (?:[^,\n]*+,\ (?:orig_to=[^,\n]*+,\ )?+relay=([^,\n]*+),\ {keys}status=([a-z]++))?+
+  (?>(?:[^,\n]*+,\ (?>(?:orig_to=[^,\n]*+,\ )?)relay=([^,\n]*+),\ {keys}status=([a-z]++))?)
 )"""
 
 # Groups: queue id, "s" where the mail becomes active; a line of another family.
