@@ -1,9 +1,20 @@
 """What holds for all tests."""
 
 import sys
+from collections.abc import Iterator
 
 import pygal  # noqa: F401  # for its import hook
+import pytest
+
+from tests.postgres import Server, server
 
 # It leaves an import hook of the old kind behind, which only its map plug-ins need, and over which
 # pytest stumbles when it collects the next folder.
 sys.meta_path[:] = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """Return a PostgreSQL server of this test run."""
+    with server() as running:
+        yield running

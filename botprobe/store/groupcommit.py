@@ -27,10 +27,12 @@ class GroupCommit:
     engine: Engine
     thread: Executor
     """With one thread."""
+    begin: str | None = "BEGIN IMMEDIATE"
+    """Statement that takes the write lock at once, None where rows are locked one by one."""
     _waiting: deque[Piece] = field(default_factory=deque)
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` in a transaction that holds the write lock from its beginning.
+        """Run ``work`` in a transaction of the writer.
 
         It may be run again if other work of the same transaction fails, so it must change nothing
         but the database.
@@ -52,7 +54,8 @@ class GroupCommit:
     def _commit(self, group: list[Piece]) -> None:
         try:
             with self.engine.begin() as connection:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                if self.begin is not None:
+                    connection.exec_driver_sql(self.begin)
                 results = [work(connection) for work, _ in group]
         except Exception as error:  # noqa: BLE001  # handed to whoever waits for the work
             if len(group) == 1 or isinstance(

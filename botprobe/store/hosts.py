@@ -9,14 +9,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
+from sqlalchemy import case as when
 
 from botprobe.model.mail import IpAddress
 from botprobe.model.target import Target
+from botprobe.model.verdict import Case
 from botprobe.model.work import Arrival, Claim, HostHistory, Rank
+from botprobe.store.dialects import larger, smaller, upsert
 from botprobe.store.schema import hosts
 from botprobe.store.sightings import sightings_of
 
@@ -42,11 +45,13 @@ def plan_hosts(connection: Connection, arrivals: Sequence[Arrival], decided_befo
         for plan in arrival.plans
     ]
     if rows:
-        connection.execute(_upsert(), rows)
+        # In one order for all, or two who plan the same hosts would wait for each other.
+        rows.sort(key=itemgetter("ip"))
+        connection.execute(_upsert(connection), rows)
 
 
-def _upsert() -> Any:
-    new = insert(hosts).values(
+def _upsert(connection: Connection) -> Any:
+    new = upsert(connection, hosts).values(
         ip=bindparam("ip"),
         first_seen=bindparam("seen"),
         last_seen=bindparam("seen"),
@@ -64,12 +69,12 @@ def _upsert() -> Any:
     return new.on_conflict_do_update(
         index_elements=["ip"],
         set_={
-            "first_seen": func.min(hosts.c.first_seen, new.excluded.first_seen),
-            "last_seen": func.max(hosts.c.last_seen, new.excluded.last_seen),
+            "first_seen": smaller(hosts.c.first_seen, new.excluded.first_seen),
+            "last_seen": larger(hosts.c.last_seen, new.excluded.last_seen),
             "sightings": hosts.c.sightings + 1,
-            "rank": case((or_(starts, hurries), new.excluded.rank), else_=hosts.c.rank),
-            "due": case((starts, new.excluded.due), else_=hosts.c.due),
-            "refused": case(
+            "rank": when((or_(starts, hurries), new.excluded.rank), else_=hosts.c.rank),
+            "due": when((starts, new.excluded.due), else_=hosts.c.due),
+            "refused": when(
                 (starts, None), (undecided, new.excluded.refused), else_=hosts.c.refused
             ),
         },
@@ -90,13 +95,13 @@ def plan_suspects(
         decided_before: end of the cool-down, in seconds since the epoch.
     """
     moment = now.timestamp()
-    unknown = insert(hosts).values(
+    unknown = upsert(connection, hosts).values(
         ip=bindparam("ip"), first_seen=moment, last_seen=moment, sightings=0, rank=Rank.SUSPECT
     )
     pending = and_(hosts.c.due.is_not(None), hosts.c.rank != int(Rank.LATER))
     cool = or_(hosts.c.decided.is_(None), hosts.c.decided <= decided_before)
     planned: list[IpAddress] = []
-    for address in addresses:
+    for address in sorted(addresses, key=str):  # in the order of `plan_hosts`
         connection.execute(unknown.on_conflict_do_nothing(), {"ip": str(address)})
         became_due = connection.execute(
             update(hosts)
@@ -142,10 +147,14 @@ def _claim_rank(connection: Connection, bid: Bid, rank: Rank, most: int) -> list
         .where(hosts.c.rank == int(rank), due, free)
         .order_by(hosts.c.due)
         .limit(most)
+        .with_for_update(skip_locked=True)  # others take others
+        .cte("chosen")
+        # Else PostgreSQL may choose anew for each row.
+        .prefix_with("MATERIALIZED", dialect="postgresql")
     )
     rows = connection.execute(
         update(hosts)
-        .where(hosts.c.ip.in_(chosen.scalar_subquery()))
+        .where(hosts.c.ip.in_(select(chosen.c.ip)))
         .values(
             owner=bid.owner,
             lease=bid.lease_end.timestamp(),
@@ -176,25 +185,25 @@ def _claim_rank(connection: Connection, bid: Bid, rank: Rank, most: int) -> list
 def finish_host(
     connection: Connection,
     claim: Claim,
+    case: Case,
     *,
-    decided: datetime,
-    refused: str | None,
+    now: datetime,
     next_look: datetime | None,
 ) -> bool:
     """Close a claim and plan the next look; False if the claim is no longer the current one."""
-    looked = None if refused is not None else decided.timestamp()
+    looked = None if case.refused is not None else case.started.timestamp()
     closed = connection.execute(
         update(hosts)
         .where(*_current(claim))
         .values(
             rank=int(Rank.LATER),
             due=None if next_look is None else next_look.timestamp(),
-            refused=refused,
+            refused=case.refused,
             owner=None,
             lease=None,
             tries=0,
             first_looked=func.coalesce(hosts.c.first_looked, looked),
-            decided=decided.timestamp(),
+            decided=now.timestamp(),
         )
     )
     return closed.rowcount == 1

@@ -9,21 +9,17 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
-from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from botprobe.contract.mail import mail_document
 from botprobe.model.mail import Mail
 from botprobe.model.work import Arrival
+from botprobe.store.dialects import upsert
 from botprobe.store.rollup import MailTally
 from botprobe.store.schema import deliveries, hops
 from botprobe.store.schema import mails as mail_table
 
 # SQLite's oldest limit on the parameters of one statement is 999.
 _KEYS_AT_ONCE = 900
-
-_INSERT = (
-    insert_or(mail_table).on_conflict_do_nothing(index_elements=["key"]).returning(mail_table.c.id)
-)
 
 
 def known_keys(connection: Connection, keys: Collection[str]) -> set[str]:
@@ -74,7 +70,8 @@ def _insert_mail(
         "source_ip": str(mail.source_ip) if mail.source_ip else None,
         "document": json.dumps({"file": place, **document}),
     }
-    new: int | None = connection.scalar(_INSERT, row)
+    statement = upsert(connection, mail_table).on_conflict_do_nothing(index_elements=["key"])
+    new: int | None = connection.scalar(statement.returning(mail_table.c.id), row)
     if new is None:
         known: int = connection.scalars(
             select(mail_table.c.id).where(mail_table.c.key == key)

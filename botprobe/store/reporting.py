@@ -17,11 +17,9 @@ from sqlalchemy import (
     MetaData,
     Row,
     Select,
-    String,
     Table,
     and_,
     case,
-    cast,
     func,
     insert,
     or_,
@@ -41,6 +39,7 @@ from botprobe.model.weekly import (
     Week,
     WeekGroup,
 )
+from botprobe.store.dialects import of_largest, whole, words
 from botprobe.store.rollup import COUNTERS, MAILS, UNDATED, WITHOUT_BOUNDARY
 from botprobe.store.schema import host_weeks, standings, week_tallies
 
@@ -59,8 +58,8 @@ def hosts_table(name: str) -> Table:
     return Table(
         name,
         MetaData(),
-        Column("ip", String(45), primary_key=True),
-        Column("network", String(49)),
+        Column("ip", words(45), primary_key=True),
+        Column("network", words(49)),
         Column("rank", Float),
         Column("standing", Integer),
         Column("lag_seconds", Float),
@@ -94,7 +93,7 @@ def tallies(
     for table, weeks in ((_now, period), (_before, compared)):
         table.drop(connection, checkfirst=True)
         table.create(connection)
-        connection.execute(hosts_statement(table, weeks))
+        connection.execute(hosts_statement(connection, table, weeks))
     bots = tuple(key for key, standing in known.items() if standing.label is Label.BOT)
     new, vanished = _turned(_now, _before, bots), _turned(_before, _now, bots)
     found = Tallies(
@@ -116,7 +115,7 @@ def tallies(
     return found
 
 
-def hosts_statement(table: Table, period: Period) -> Any:
+def hosts_statement(connection: Connection, table: Table, period: Period) -> Any:
     """Write the statement that fills a temporary table with the hosts of a period."""
     week: ColumnElement[int] = host_weeks.c.week
     start: ColumnElement[bool] = true()
@@ -129,15 +128,13 @@ def hosts_statement(table: Table, period: Period) -> Any:
         else_=func.coalesce(host_weeks.c.looked, host_weeks.c.week),
     )
     counters = [func.sum(host_weeks.c[counter]) for counter in COUNTERS.values()]
-    # SQLite takes bare columns from the row that has the maximum (its documentation of SELECT,
-    # "Bare columns in an aggregate query"); a window function takes three times as long.
     hosts = (
         select(
             host_weeks.c.ip,
-            host_weeks.c.network,
+            of_largest(connection, host_weeks.c.network, rank),
             func.max(rank),
-            host_weeks.c.standing,
-            host_weeks.c.lag_seconds,
+            of_largest(connection, host_weeks.c.standing, rank),
+            of_largest(connection, host_weeks.c.lag_seconds, rank),
             *counters,
         )
         .where(start, week >= period.first.number, week <= period.last.number)
@@ -234,7 +231,7 @@ def _groups(connection: Connection, known: dict[int | None, Standing]) -> tuple[
 
 
 def _lags(connection: Connection) -> tuple[tuple[int, int], ...]:
-    seconds = cast(_now.c.lag_seconds, Integer)
+    seconds = whole(connection, _now.c.lag_seconds)
     query = (
         select(seconds, func.count())
         .where(_now.c.lag_seconds.is_not(None))

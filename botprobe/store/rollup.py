@@ -15,7 +15,6 @@ from itertools import groupby
 from operator import itemgetter
 
 from sqlalchemy import Connection, delete, or_, select
-from sqlalchemy.dialects.sqlite import insert
 
 from botprobe.classify.oscatalog import read_os
 from botprobe.contract.case import case_from_document
@@ -23,6 +22,7 @@ from botprobe.model.mail import IpAddress, Trust
 from botprobe.model.outcome import Measured
 from botprobe.model.verdict import Case
 from botprobe.model.weekly import Standing, Week
+from botprobe.store.dialects import upsert
 from botprobe.store.schema import cases, hops, host_weeks, mails, standings, week_tallies
 
 UNDATED = -1_000_000
@@ -83,7 +83,7 @@ class MailTally:
     def write(self, connection: Connection) -> None:
         """Add what was counted, in the transaction that inserts the mails."""
         if self._weeks:
-            statement = insert(week_tallies)
+            statement = upsert(connection, week_tallies)
             more = week_tallies.c.count + statement.excluded.count
             connection.execute(
                 statement.on_conflict_do_update(
@@ -91,11 +91,11 @@ class MailTally:
                 ),
                 [
                     {"week": week, "name": name, "count": count}
-                    for (week, name), count in self._weeks.items()
+                    for (week, name), count in sorted(self._weeks.items())
                 ],
             )
         for counter, hosts in self._hosts.items():
-            statement = insert(host_weeks)
+            statement = upsert(connection, host_weeks)
             more = host_weeks.c[counter] + statement.excluded[counter]
             connection.execute(
                 statement.on_conflict_do_update(
@@ -127,7 +127,7 @@ def count_case(connection: Connection, kept: Case) -> None:
         "lag_seconds": kept.lag_seconds if kept.refused is None else None,
         "standing": _standing_id(connection, standing_of(kept)),
     }
-    statement = insert(host_weeks).values(row)
+    statement = upsert(connection, host_weeks).values(row)
     new = statement.excluded
     unseen = host_weeks.c.looked.is_(None)
     older = or_(unseen, host_weeks.c.looked <= new.looked)
@@ -203,8 +203,11 @@ def _standing_id(connection: Connection, standing: Standing) -> int:
         part.name: str(getattr(standing, part.name) or "")[:MAX_NAME] for part in fields(standing)
     }
     known = select(standings.c.id).where(*(standings.c[name] == row[name] for name in row))
-    connection.execute(insert(standings).values(row).on_conflict_do_nothing())
-    found: int = connection.scalars(known).one()
+    found: int | None = connection.scalar(known)
+    if found is None:
+        statement = upsert(connection, standings).values(row)
+        connection.execute(statement.on_conflict_do_nothing())
+        found = connection.scalars(known).one()
     return found
 
 

@@ -12,11 +12,12 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    String,
     Table,
     Text,
     UniqueConstraint,
 )
+
+from botprobe.store.dialects import Number, words
 
 SCHEMA_VERSION = 1
 
@@ -25,12 +26,12 @@ metadata = MetaData()
 mails = Table(
     "mail",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("key", String(64), nullable=False, unique=True),
+    Column("id", Number, primary_key=True),
+    Column("key", words(64), nullable=False, unique=True),
     Column("file", Text, nullable=False),
     Column("message_id", Text),
     Column("delivered", Float),
-    Column("source_ip", String(45)),
+    Column("source_ip", words(45)),
     Column("document", Text, nullable=False),
 )
 
@@ -39,25 +40,25 @@ hops = Table(
     metadata,
     Column("mail_id", ForeignKey("mail.id"), primary_key=True),
     Column("position", Integer, primary_key=True),
-    Column("trust", String(16)),
-    Column("ip", String(45), index=True),
+    Column("trust", words(16)),
+    Column("ip", words(45), index=True),
 )
 
 cases = Table(
     "case",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("ip", String(45), nullable=False),
+    Column("id", Number, primary_key=True),
+    Column("ip", words(45), nullable=False),
     Column("started", Float, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("lag_seconds", Float),
     Column("probed", Boolean, nullable=False),
     Column("refused", Text),
-    Column("label", String(32), nullable=False),
+    Column("label", words(32), nullable=False),
     Column("probability", Float, nullable=False),
     Column("os_family", Text),
     Column("os_generation", Text),
-    Column("os_role", String(16)),
+    Column("os_role", words(16)),
     Column("document", Text, nullable=False),
     Index("case_by_host", "ip", "started"),
     Index("case_by_time", "started", "os_family", "ip"),
@@ -66,10 +67,10 @@ cases = Table(
 standings = Table(
     "standing",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Number, primary_key=True),
     # The empty string says None: a unique constraint would take two NULLs for different.
     *(
-        Column(name, String(80), nullable=False)
+        Column(name, words(80), nullable=False)
         for name in ("label", "family", "generation", "role", "refused", "decided_by")
     ),
     UniqueConstraint("label", "family", "generation", "role", "refused", "decided_by"),
@@ -81,9 +82,9 @@ standings = Table(
 host_weeks = Table(
     "host_week",
     metadata,
-    Column("ip", String(45), primary_key=True),
+    Column("ip", words(45), primary_key=True),
     Column("week", Integer, primary_key=True, autoincrement=False),
-    Column("network", String(49), nullable=False),
+    Column("network", words(49), nullable=False),
     Column("delivered", Integer, nullable=False, default=0),
     Column("claimed", Integer, nullable=False, default=0),
     Column("forged", Integer, nullable=False, default=0),
@@ -101,7 +102,7 @@ week_tallies = Table(
     "week_tally",
     metadata,
     Column("week", Integer, primary_key=True, autoincrement=False),
-    Column("name", String(16), primary_key=True),
+    Column("name", words(16), primary_key=True),
     Column("count", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -110,7 +111,7 @@ week_tallies = Table(
 deliveries = Table(
     "delivery",
     metadata,
-    Column("key", String(32), primary_key=True),
+    Column("key", words(32), primary_key=True),
     Column("mail_id", ForeignKey("mail.id"), nullable=False),
     sqlite_with_rowid=False,
 )
@@ -119,8 +120,8 @@ deliveries = Table(
 observations = Table(
     "observation",
     metadata,
-    Column("ip", String(45), primary_key=True),
-    Column("observer", String(16), primary_key=True),
+    Column("ip", words(45), primary_key=True),
+    Column("observer", words(16), primary_key=True),
     Column("seen", Float, primary_key=True),
     Column("document", Text, nullable=False),
     sqlite_with_rowid=False,
@@ -130,7 +131,7 @@ observations = Table(
 suspicions = Table(
     "suspicion",
     metadata,
-    Column("ip", String(45), primary_key=True),
+    Column("ip", words(45), primary_key=True),
     Column("at", Float, primary_key=True),
     Column("why", Text, nullable=False),
     sqlite_with_rowid=False,
@@ -140,18 +141,19 @@ suspicions = Table(
 hosts = Table(
     "host",
     metadata,
-    Column("ip", String(45), primary_key=True),
+    Column("ip", words(45), primary_key=True),
     Column("first_seen", Float, nullable=False),
     Column("last_seen", Float, nullable=False),
     Column("sightings", Integer, nullable=False),
     Column("rank", Integer, nullable=False),
     Column("due", Float),
     Column("refused", Text),
-    Column("owner", String(80)),
+    Column("owner", words(80)),
     Column("lease", Float),
     Column("attempt", Integer, nullable=False, default=0),
     Column("tries", Integer, nullable=False, default=0),
     Column("first_looked", Float),
     Column("decided", Float),
 )
-Index("host_by_due", hosts.c.rank, hosts.c.due, sqlite_where=hosts.c.due.is_not(None))
+_planned = hosts.c.due.is_not(None)
+Index("host_by_due", hosts.c.rank, hosts.c.due, sqlite_where=_planned, postgresql_where=_planned)

@@ -1,315 +1,56 @@
-"""The store that needs no server: one SQLite file, written by one thread.
+"""The store that needs no server: one SQLite file, or nothing but memory.
 
-SQLite has one writer at a time, so all statements run in a thread of the store's own and
-``await`` hides it; the event loop never waits for the disk. Work that waits at the same time
-shares one transaction, because a commit costs more than all that is in it.
+SQLite has one writer at a time, which the thread of the store is.
 """
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from ipaddress import ip_address
+from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine, create_engine, event, text
 
-from botprobe.contract.case import case_document, case_from_document
 from botprobe.errors import StoreError
-from botprobe.model.finding import Finding
-from botprobe.model.mail import IpAddress, Mail
-from botprobe.model.observation import Observation, Suspicion
-from botprobe.model.target import Sighting
-from botprobe.model.verdict import Case, Label
-from botprobe.model.weekly import Period, Tallies
-from botprobe.model.work import Arrival, Claim, HostHistory, Rank
-from botprobe.store import dossiers, hosts
-from botprobe.store.findings import boundary_mail, finding_page
-from botprobe.store.groupcommit import GroupCommit
-from botprobe.store.mails import insert_mails, known_keys, take_mails
-from botprobe.store.rejudging import rewrite_page
-from botprobe.store.reporting import Locate, tallies
-from botprobe.store.rollup import count_case, needs_rebuild, rebuild
-from botprobe.store.schema import SCHEMA_VERSION, cases, metadata
-from botprobe.store.sightings import sightings_of
+from botprobe.store.database import SqlStore
+from botprobe.store.rollup import needs_rebuild, rebuild
+from botprobe.store.schema import SCHEMA_VERSION, metadata
 
 # Another botprobe may be writing; a longer wait means that something is wrong.
 LOCK_SECONDS = 30
-# Others wait for the writer no longer than about a tenth of a second.
-OBSERVATIONS_AT_ONCE = 1_000
-
-T = TypeVar("T")
 
 
-class SqliteStore(AbstractAsyncContextManager["SqliteStore"]):
-    """Keeps cases in a file; ``async with`` opens and closes it.
+class SqliteStore(SqlStore):
+    """Keeps cases in a file; without a path, in memory until it is closed."""
 
-    Raises:
-        StoreError: the file cannot be opened, is no store, or is of another version.
-    """
+    begin = "BEGIN IMMEDIATE"
+    begin_read = "BEGIN"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
+        super().__init__("in memory" if path is None else str(path))
         self._path = path
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
-        self._engine: Engine | None = None
-        self._writer: GroupCommit | None = None
 
-    async def __aenter__(self) -> Self:
-        try:
-            await self._in_thread(self._open)
-        except BaseException:
-            await self._close()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._close()
-
-    async def add_mail(self, mail: Mail) -> None:
-        """Keep a mail and its hops; the same mail once more changes nothing."""
-        await self._write(lambda connection: insert_mails(connection, [mail]))
-
-    async def add_case(self, case: Case) -> None:
-        """Keep a case."""
-        row = _case_row(case)
-        await self._write(lambda connection: _insert_case(connection, row, case))
-
-    async def cases(self, address: IpAddress) -> Sequence[Case]:
-        """Return all cases of an address, newest first."""
-        query = (
-            select(cases.c.document)
-            .where(cases.c.ip == str(address))
-            .order_by(cases.c.started.desc(), cases.c.id.desc())
+    def _connect(self) -> Engine:
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+            self._path.touch(mode=0o640)
+        engine = create_engine(
+            f"sqlite:///{self._path or ':memory:'}", connect_args={"timeout": LOCK_SECONDS}
         )
-        rows = await self._read(lambda connection: connection.scalars(query).all())
-        return [case_from_document(json.loads(document)) for document in rows]
+        event.listen(engine, "connect", _prepare)
+        return engine
 
-    async def latest_probed(self, address: IpAddress) -> Case | None:
-        """Return the newest case of an address in which it was probed, None if there is none."""
-        query = (
-            select(cases.c.document)
-            .where(cases.c.ip == str(address), cases.c.probed)
-            .order_by(cases.c.started.desc(), cases.c.id.desc())
-            .limit(1)
-        )
-        document = await self._read(lambda connection: connection.scalar(query))
-        return None if document is None else case_from_document(json.loads(document))
-
-    async def rewrite_verdicts(self, change: Callable[[Case], Case]) -> None:
-        """Give every case the verdict that ``change`` gives it, in one transaction."""
-
-        def run(connection: Connection) -> None:
-            after: int | None = 0
-            while after is not None:
-                after = rewrite_page(connection, after, change)
+    def _prepare_tables(self, connection: Connection) -> None:
+        version = connection.scalar(text("PRAGMA user_version"))
+        if version not in {0, SCHEMA_VERSION}:
+            raise StoreError(
+                f"store {self.name} has schema {version}, this botprobe reads {SCHEMA_VERSION}"
+            )
+        metadata.create_all(connection)
+        connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
+        if needs_rebuild(connection):
             rebuild(connection)
 
-        await self._write(run)
-
-    async def probed_since(self, start: datetime) -> Sequence[tuple[IpAddress, datetime]]:
-        """Return who was probed when, from ``start`` until now, oldest first."""
-        query = (
-            select(cases.c.ip, cases.c.started)
-            .where(cases.c.probed, cases.c.started >= start.timestamp())
-            .order_by(cases.c.started)
-        )
-        rows = await self._read(lambda connection: connection.execute(query).all())
-        return [(ip_address(ip), datetime.fromtimestamp(at, UTC)) for ip, at in rows]
-
-    async def tallies(
-        self,
-        period: Period,
-        compared: Period,
-        *,
-        trend_weeks: int,
-        locate: Locate | None = None,
-    ) -> Tallies:
-        """Count what a report over ``period`` needs."""
-        return await self._read(
-            lambda connection: tallies(
-                connection, period, compared, trend_weeks=trend_weeks, locate=locate
-            )
-        )
-
-    async def untaken(self, keys: Collection[str]) -> set[str]:
-        """Return those of the keys whose files were not taken yet."""
-        return set(keys) - await self._read(lambda connection: known_keys(connection, keys))
-
-    async def take(self, arrivals: Sequence[Arrival], cooldown: timedelta) -> Sequence[Arrival]:
-        """Keep mails, plan their hosts and mark their files as taken: all of it or nothing."""
-
-        def work(connection: Connection) -> Sequence[Arrival]:
-            fresh = take_mails(connection, arrivals)
-            hosts.plan_hosts(connection, fresh, (datetime.now(UTC) - cooldown).timestamp())
-            return fresh
-
-        return await self._write(work)
-
-    async def observe(self, observations: Collection[Observation]) -> None:
-        """Keep observations; the same address, observer and moment once more replaces the first."""
-        added = tuple(observations)
-        for start in range(0, len(added), OBSERVATIONS_AT_ONCE):
-            page = added[start : start + OBSERVATIONS_AT_ONCE]
-            await self._write(partial(dossiers.add_observations, added=page))
-
-    async def observations(self, address: IpAddress, most: int) -> Sequence[Observation]:
-        """Return what was observed of an address, newest first."""
-        return await self._read(
-            lambda connection: dossiers.newest_observations(connection, address, most)
-        )
-
-    async def latest_observations(self, address: IpAddress) -> Sequence[Observation]:
-        """Return the newest observation of each observer."""
-        return await self._read(
-            lambda connection: dossiers.latest_observations(connection, address)
-        )
-
-    async def suspicions(self, address: IpAddress, most: int) -> Sequence[Suspicion]:
-        """Return why observers wanted the address to be probed, newest first."""
-        return await self._read(
-            lambda connection: dossiers.suspicions_of(connection, address, most)
-        )
-
-    async def suspect(
-        self, suspects: Mapping[IpAddress, str], cooldown: timedelta
-    ) -> Sequence[IpAddress]:
-        """Make addresses due that an observer named, note why, and return which became so."""
-
-        def work(connection: Connection) -> Sequence[IpAddress]:
-            now = datetime.now(UTC)
-            dossiers.add_suspicions(connection, suspects, now)
-            decided_before = (now - cooldown).timestamp()
-            return hosts.plan_suspects(connection, suspects, now, decided_before)
-
-        return await self._write(work)
-
-    async def claim(
-        self, owner: str, lease: timedelta, most: int, ranks: Iterable[Rank]
-    ) -> Sequence[Claim]:
-        """Claim at most so many hosts that are due, the first ranks first."""
-        now = datetime.now(UTC)
-        bid = hosts.Bid(owner=owner, now=now, lease_end=now + lease, most=most, ranks=tuple(ranks))
-        return await self._write(lambda connection: hosts.claim_hosts(connection, bid))
-
-    async def finish(self, claim: Claim, case: Case, next_look: datetime | None) -> bool:
-        """Keep the case of a claim and plan the next look; False if the claim is outdated."""
-        row = _case_row(case)
-
-        def work(connection: Connection) -> bool:
-            closed = hosts.finish_host(
-                connection,
-                claim,
-                decided=case.started,
-                refused=case.refused,
-                next_look=next_look,
-            )
-            if closed:
-                _insert_case(connection, row, case)
-            return closed
-
-        return await self._write(work)
-
-    async def put_back(self, claim: Claim, try_again: datetime | None = None) -> None:
-        """Give a claim up; the host is due as before, or not before ``try_again``."""
-        await self._write(lambda connection: hosts.put_back(connection, claim, try_again))
-
-    async def recover(self) -> int:
-        """End all claims, for the time when nobody who made them is alive; return how many."""
-        return await self._write(hosts.recover)
-
-    async def waiting(self) -> int:
-        """Count the hosts that are due and not claimed."""
-        now = datetime.now(UTC)
-        return await self._read(lambda connection: hosts.waiting_hosts(connection, now))
-
-    async def history(self, address: IpAddress) -> HostHistory | None:
-        """Return what is known of an address beside its cases."""
-        return await self._read(lambda connection: hosts.host_history(connection, address))
-
-    async def sightings(self, address: IpAddress, most: int) -> Sequence[Sighting]:
-        """Return the newest mails that named an address, newest first."""
-        return await self._read(lambda connection: sightings_of(connection, str(address), most))
-
-    async def findings(
-        self, labels: Collection[Label], now: datetime, holds: timedelta
-    ) -> AsyncIterator[Finding]:
-        """Yield the latest case of each host with one of the labels, by address."""
-        since = now - holds
-        after: str | None = ""
-        while after is not None:
-            read = partial(finding_page, after=after, labels=labels, since=since, holds=holds)
-            page, after = await self._read(read)
-            for finding in page:
-                yield finding
-
-    async def boundary_mail(self, address: IpAddress) -> dict[str, Any] | None:
-        """Return the document of the newest mail that a host handed to us."""
-        return await self._read(lambda connection: boundary_mail(connection, address))
-
-    @asynccontextmanager
-    async def _translated(self) -> AsyncIterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, OSError) as error:
-            reason = str(getattr(error, "orig", None) or error)
-            raise StoreError(f"store {self._path}: {reason}") from error
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        async with self._translated():
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    async def _write(self, work: Callable[[Connection], T]) -> T:
-        if self._writer is None:
-            raise StoreError(f"store {self._path} is closed")
-        async with self._translated():
-            return await self._writer.run(work)
-
-    async def _read(self, work: Callable[[Connection], T]) -> T:
-        engine = self._engine
-        if engine is None:
-            raise StoreError(f"store {self._path} is closed")
-
-        def run() -> T:
-            with engine.begin() as connection:
-                connection.exec_driver_sql("BEGIN")
-                return work(connection)
-
-        return await self._in_thread(run)
-
-    def _open(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        self._path.touch(mode=0o640)
-        engine = create_engine(f"sqlite:///{self._path}", connect_args={"timeout": LOCK_SECONDS})
-        event.listen(engine, "connect", _prepare)
-        self._engine, self._writer = engine, GroupCommit(engine, self._thread)
-        with engine.begin() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            version = connection.scalar(text("PRAGMA user_version"))
-            if version not in {0, SCHEMA_VERSION}:
-                raise StoreError(
-                    f"store {self._path} has schema {version}, this botprobe reads {SCHEMA_VERSION}"
-                )
-            metadata.create_all(connection)
-            connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
-            if needs_rebuild(connection):
-                rebuild(connection)
-
-    async def _close(self) -> None:
-        engine, self._engine, self._writer = self._engine, None, None
-        if engine is not None:
-            await self._in_thread(engine.dispose)
-        self._thread.shutdown()
+    def _now(self, connection: Connection) -> datetime:  # noqa: ARG002  # one machine, one clock
+        return datetime.now(UTC)
 
 
 def _prepare(connection: Any, _record: object) -> None:
@@ -319,27 +60,3 @@ def _prepare(connection: Any, _record: object) -> None:
     # A mail may be moved away once it is kept: it must have reached the disk.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-
-
-def _insert_case(connection: Connection, row: dict[str, Any], case: Case) -> None:
-    connection.execute(insert(cases), row)
-    count_case(connection, case)
-
-
-def _case_row(case: Case) -> dict[str, Any]:
-    document = case_document(case)
-    system = document["facts"]["os"]
-    return {
-        "ip": str(case.target),
-        "started": case.started.timestamp(),
-        "seconds": case.seconds,
-        "lag_seconds": case.lag_seconds,
-        "probed": case.refused is None,
-        "refused": case.refused,
-        "label": str(case.verdict.label),
-        "probability": case.verdict.probability,
-        "os_family": system.get("family"),
-        "os_generation": system.get("generation"),
-        "os_role": system.get("role"),
-        "document": json.dumps(document),
-    }

@@ -142,7 +142,7 @@ def plans(path: Path) -> None:
         for weeks in (1, WEEKS):
             period = Period(FIRST + (WEEKS - weeks), FIRST + (WEEKS - 1))
             for what, statement in (
-                ("hosts", hosts_statement(table, period)),
+                ("hosts", hosts_statement(connection, table, period)),
                 ("trend", trend_statement(period.last, weeks)),
             ):
                 written = statement.compile(connection, compile_kwargs={"literal_binds": True})

@@ -1,20 +1,17 @@
 """The host table: each host is asked by one worker at a time, and no plan is lost."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from pathlib import Path
-
-import pytest
 
 from botprobe.classify.classifier import not_probed
 from botprobe.model.facts import Facts
 from botprobe.model.mail import IpAddress, Trust
 from botprobe.model.verdict import Case
 from botprobe.model.work import Arrival, Claim, Plan, Rank
-from botprobe.store.sqlite import SqliteStore
+from botprobe.store.database import SqlStore
 from tests.cases import HOST, bot_case
 from tests.test_pipeline import mail_with
 
@@ -47,20 +44,13 @@ def case_of(claim: Claim) -> Case:
     return replace(bot_case(), target=claim.target, started=datetime.now(UTC))
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    """Return an empty store."""
-    async with SqliteStore(tmp_path / "cases.sqlite") as opened:
-        yield opened
-
-
-async def claim_all(store: SqliteStore, owner: str = "me") -> Sequence[Claim]:
+async def claim_all(store: SqlStore, owner: str = "me") -> Sequence[Claim]:
     """Claim all who are due."""
     return await store.claim(owner, LEASE, 1000, EVERYBODY)
 
 
 class TestTake:
-    async def test_a_file_is_taken_once(self, store: SqliteStore) -> None:
+    async def test_a_file_is_taken_once(self, store: SqlStore) -> None:
         """The same file, noticed again, is no second sighting."""
         once = arrival("1", HOST)
 
@@ -73,7 +63,7 @@ class TestTake:
         assert history is not None
         assert history.sightings == 1
 
-    async def test_ten_thousand_mails_are_one_investigation(self, store: SqliteStore) -> None:
+    async def test_ten_thousand_mails_are_one_investigation(self, store: SqlStore) -> None:
         """A host that sends and sends is due once, and every mail is a sighting."""
         await store.take([arrival(str(number), HOST) for number in range(500)], DAY)
 
@@ -84,7 +74,7 @@ class TestTake:
         assert history is not None
         assert history.sightings == 500
 
-    async def test_a_claim_knows_the_newest_mails_only(self, store: SqliteStore) -> None:
+    async def test_a_claim_knows_the_newest_mails_only(self, store: SqlStore) -> None:
         """What is held in memory for one host has a bound."""
         await store.take([arrival(str(number), HOST) for number in range(100)], DAY)
 
@@ -94,7 +84,7 @@ class TestTake:
         assert claim.target.sightings[0].file == "new/99"
         assert claim.target.sightings[0].trust is Trust.BOUNDARY
 
-    async def test_within_the_cool_down_a_host_is_only_counted(self, store: SqliteStore) -> None:
+    async def test_within_the_cool_down_a_host_is_only_counted(self, store: SqlStore) -> None:
         """A host that was just investigated is not due again; after the cool-down it is."""
         await store.take([arrival("1", HOST)], DAY)
         (claim,) = await claim_all(store)
@@ -109,7 +99,7 @@ class TestTake:
         assert [claim.target.address for claim in after] == [HOST]
 
     async def test_what_a_mail_must_not_cause_is_kept_with_its_reason(
-        self, store: SqliteStore
+        self, store: SqlStore
     ) -> None:
         """A forged hop makes nobody due, until a mail comes that may."""
         await store.take([arrival("1", HOST, refused="the hop is forged")], DAY)
@@ -122,7 +112,7 @@ class TestTake:
         assert named is not None
         assert (named.refused, len(due_now)) == (None, 1)
 
-    async def test_a_fresh_boundary_hop_overtakes(self, store: SqliteStore) -> None:
+    async def test_a_fresh_boundary_hop_overtakes(self, store: SqlStore) -> None:
         """A host of the backlog that mails us now is asked now."""
         await store.take([arrival("1", HOST, OTHER, rank=Rank.BACKLOG)], DAY)
         await store.take([arrival("2", OTHER, rank=Rank.FRESH)], DAY)
@@ -133,7 +123,7 @@ class TestTake:
 
 
 class TestClaim:
-    async def test_nobody_is_claimed_twice(self, store: SqliteStore) -> None:
+    async def test_nobody_is_claimed_twice(self, store: SqlStore) -> None:
         """Many workers at the same time share the hosts."""
         hosts = [ip_address(f"198.18.{n // 200}.{n % 200 + 1}") for n in range(300)]
         await store.take([arrival(str(host), host) for host in hosts], DAY)
@@ -145,7 +135,7 @@ class TestClaim:
         claimed = [claim.target.address for share in shares for claim in share]
         assert sorted(claimed) == sorted(hosts)
 
-    async def test_the_first_ranks_and_the_oldest_go_first(self, store: SqliteStore) -> None:
+    async def test_the_first_ranks_and_the_oldest_go_first(self, store: SqlStore) -> None:
         """Order is by rank, then by the time of arrival."""
         now = datetime.now(UTC)
         named = [
@@ -161,14 +151,14 @@ class TestClaim:
 
         assert [str(claim.target)[-1] for claim in claims] == ["1", "2", "3", "4"]
 
-    async def test_a_host_is_due_though_the_clock_was_set_back(self, store: SqliteStore) -> None:
+    async def test_a_host_is_due_though_the_clock_was_set_back(self, store: SqlStore) -> None:
         """A step of the clock delays nobody whose mail has arrived."""
         tomorrow = datetime.now(UTC) + DAY
         await store.take([arrival("1", HOST, at=tomorrow)], DAY)
 
         assert len(await claim_all(store)) == 1
 
-    async def test_the_lease_of_another_ends_but_not_our_own(self, store: SqliteStore) -> None:
+    async def test_the_lease_of_another_ends_but_not_our_own(self, store: SqlStore) -> None:
         """A dead worker's host is given away; a step of the clock makes us ask nobody twice."""
         await store.take([arrival("1", HOST)], DAY)
         past = timedelta(seconds=-1)
@@ -180,7 +170,7 @@ class TestClaim:
         assert list(own) == []
         assert other.attempt > mine.attempt
 
-    async def test_a_restart_resumes_what_was_under_way(self, store: SqliteStore) -> None:
+    async def test_a_restart_resumes_what_was_under_way(self, store: SqlStore) -> None:
         """After a crash all claims end, and the hosts are due as before."""
         await store.take([arrival("1", HOST)], DAY)
         await claim_all(store)
@@ -192,7 +182,7 @@ class TestClaim:
 
 
 class TestFinish:
-    async def test_only_the_current_claim_may_finish(self, store: SqliteStore) -> None:
+    async def test_only_the_current_claim_may_finish(self, store: SqlStore) -> None:
         """A worker that was believed dead adds no second verdict."""
         await store.take([arrival("1", HOST)], DAY)
         (late,) = await store.claim("slow", timedelta(seconds=-1), 10, EVERYBODY)
@@ -205,7 +195,7 @@ class TestFinish:
         assert (done, twice, outdated) == (True, False, False)
         assert len(await store.cases(HOST)) == 1
 
-    async def test_plans_the_next_look(self, store: SqliteStore) -> None:
+    async def test_plans_the_next_look(self, store: SqlStore) -> None:
         """A later look waits for its time, and knows when the first one was."""
         await store.take([arrival("1", HOST)], DAY)
         (claim,) = await claim_all(store)
@@ -221,7 +211,7 @@ class TestFinish:
         assert (sooner.rank, later.rank) == (Rank.FRESH, Rank.LATER)
         assert later.first_looked == case.started
 
-    async def test_a_refusal_is_no_look(self, store: SqliteStore) -> None:
+    async def test_a_refusal_is_no_look(self, store: SqlStore) -> None:
         """Who was refused is decided for the cool-down, and was never looked at."""
         await store.take([arrival("1", HOST)], DAY)
         (claim,) = await claim_all(store)
@@ -234,7 +224,7 @@ class TestFinish:
 
         assert again.first_looked is None
 
-    async def test_what_is_put_back_is_due_as_before(self, store: SqliteStore) -> None:
+    async def test_what_is_put_back_is_due_as_before(self, store: SqlStore) -> None:
         """Stopping costs nobody a try; a failure waits for its next one."""
         await store.take([arrival("1", HOST)], DAY)
         (claim,) = await claim_all(store)
@@ -246,7 +236,7 @@ class TestFinish:
         assert list(await claim_all(store)) == []
         assert await store.waiting() == 0
 
-    async def test_counts_who_waits(self, store: SqliteStore) -> None:
+    async def test_counts_who_waits(self, store: SqlStore) -> None:
         """Who is being asked waits no longer, nor who is due tomorrow."""
         await store.take([arrival("1", HOST, OTHER)], DAY)
         before = await store.waiting()

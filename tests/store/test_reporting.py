@@ -27,14 +27,24 @@ THIS = Period(WEEK, WEEK)
 BOUNDARY, CLAIMED = str(Trust.BOUNDARY), str(Trust.CLAIMED)
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def connection(request: pytest.FixtureRequest) -> Iterator[Connection]:
+    """A store's tables, empty, in each kind of database."""
+    url = "sqlite://"
+    if request.param == "postgres":
+        made: str = request.getfixturevalue("postgres").new_database()
+        url = made.replace("postgresql:", "postgresql+psycopg:")
+    yield from _connection(url)
+
+
 @pytest.fixture
-def connection() -> Iterator[Connection]:
+def sqlite_connection() -> Iterator[Connection]:
     """A store's tables in memory."""
-    yield from _connection()
+    yield from _connection("sqlite://")
 
 
-def _connection() -> Iterator[Connection]:
-    engine = create_engine("sqlite://")
+def _connection(url: str) -> Iterator[Connection]:
+    engine = create_engine(url)
     with engine.begin() as connection:
         metadata.create_all(connection)
         yield connection
@@ -188,12 +198,15 @@ class TestRefusalKind:
 
 class TestPlans:
     @pytest.mark.parametrize("weeks", [1, 4, 53])
-    def test_no_table_is_read_past_an_index(self, connection: Connection, weeks: int) -> None:
+    def test_no_table_is_read_past_an_index(
+        self, sqlite_connection: Connection, weeks: int
+    ) -> None:
         """Short periods read the covering index, long ones the primary key in its order."""
+        connection = sqlite_connection
         table = hosts_table("report_plan")
         table.create(connection)
         period = Period(WEEK + (1 - weeks), WEEK)
-        for statement in (hosts_statement(table, period), trend_statement(WEEK, weeks)):
+        for statement in (hosts_statement(connection, table, period), trend_statement(WEEK, weeks)):
             written = statement.compile(connection, compile_kwargs={"literal_binds": True})
             plan = [
                 row[3]

@@ -1,26 +1,15 @@
 """What the store tells of the mails that named a host."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from botprobe.model.mail import Boundary, BoundaryBasis, Mail, Trust
 from botprobe.pipeline import candidates
+from botprobe.store.database import SqlStore
 from botprobe.store.sightings import MAX_SIGHTINGS
-from botprobe.store.sqlite import SqliteStore
 from tests.cases import HOST
 from tests.test_pipeline import mail_with
 
 GATEWAY = "198.18.11.1"
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    """Return an empty store."""
-    async with SqliteStore(tmp_path / "cases.sqlite") as opened:
-        yield opened
 
 
 def numbered(mail: Mail, number: int) -> Mail:
@@ -29,7 +18,7 @@ def numbered(mail: Mail, number: int) -> Mail:
 
 
 class TestSightings:
-    async def test_forged_hops_push_no_delivery_out(self, store: SqliteStore) -> None:
+    async def test_forged_hops_push_no_delivery_out(self, store: SqlStore) -> None:
         """What the host did before our eyes is known however often others name it later."""
         await store.add_mail(numbered(mail_with((Trust.BOUNDARY, str(HOST))), 0))
         forged = mail_with((Trust.BOUNDARY, GATEWAY), (Trust.FORGED, str(HOST)))
@@ -43,7 +32,7 @@ class TestSightings:
         assert files == [*newest, "new/0"]
         assert sightings[-1].trust is Trust.BOUNDARY
 
-    async def test_a_watch_reads_what_a_scan_reads(self, store: SqliteStore) -> None:
+    async def test_a_watch_reads_what_a_scan_reads(self, store: SqlStore) -> None:
         """The host that a trusted webmail names is its boundary, from the store as well."""
         webmail = replace(
             mail_with((Trust.OWN, GATEWAY), (Trust.SYNTHETIC, str(HOST))),

@@ -3,7 +3,6 @@
 import sqlite3
 import stat
 from dataclasses import replace
-from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -11,9 +10,8 @@ import pytest
 
 from botprobe.errors import StoreError
 from botprobe.model.mail import Trust
-from botprobe.model.target import Target
 from botprobe.store.sqlite import SqliteStore
-from tests.cases import HOST, NOON, bot_case
+from tests.cases import HOST, bot_case
 from tests.test_pipeline import mail_with
 
 OTHER = ip_address("2001:db8::1")
@@ -29,39 +27,13 @@ def rows(path: Path, query: str) -> list[tuple[object, ...]]:
 
 
 class TestSqliteStore:
-    async def test_gives_back_the_cases_of_an_address_newest_first(self, tmp_path: Path) -> None:
+    async def test_keeps_cases_in_its_file(self, tmp_path: Path) -> None:
         """A case comes back whole, after the file was closed and opened again."""
-        early = bot_case()
-        late = replace(early, started=NOON + timedelta(days=60))
-        other = replace(early, target=Target(OTHER))
         async with SqliteStore(tmp_path / "cases.sqlite") as store:
-            for case in (late, other, early):
-                await store.add_case(case)
+            await store.add_case(bot_case())
 
         async with SqliteStore(tmp_path / "cases.sqlite") as store:
-            assert await store.cases(HOST) == [late, early]
-            assert await store.cases(OTHER) == [other]
-
-    async def test_finds_the_newest_look_behind_refusals(self, tmp_path: Path) -> None:
-        """What a host answered last is found, however often it was refused since."""
-        case = bot_case()
-        async with SqliteStore(tmp_path / "cases.sqlite") as store:
-            await store.add_case(replace(case, started=NOON - timedelta(days=1)))
-            await store.add_case(case)
-            await store.add_case(replace(case, started=NOON + timedelta(hours=1), refused="later"))
-
-            assert await store.latest_probed(HOST) == case
-            assert await store.latest_probed(OTHER) is None
-
-    async def test_knows_who_was_probed_lately(self, tmp_path: Path) -> None:
-        """The budget survives a restart; refused cases cost nothing."""
-        case = bot_case()
-        async with SqliteStore(tmp_path / "cases.sqlite") as store:
-            await store.add_case(case)
-            await store.add_case(replace(case, refused="opted out"))
-            await store.add_case(replace(case, started=NOON - timedelta(days=2)))
-
-            assert await store.probed_since(NOON - timedelta(days=1)) == [(HOST, NOON)]
+            assert await store.cases(HOST) == [bot_case()]
 
     async def test_takes_a_mail_once(self, tmp_path: Path) -> None:
         """The same mail, read again from wherever it lies now, is not a second one."""

@@ -1,0 +1,115 @@
+"""A PostgreSQL server of a test run's own, in a temporary folder and on a Unix socket."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import psycopg
+
+# The server refuses to run as root; the package brings this user.
+SERVICE_USER = "postgres"
+
+# Nothing has to survive the machine: what a kill leaves behind does not depend on these.
+FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+def program(name: str) -> str:
+    """Return the path of a server's program; Debian keeps them out of PATH."""
+    found = shutil.which(name)
+    newest = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    if found is None and not newest:
+        raise FileNotFoundError(f"{name}: scripts/setup test installs PostgreSQL")
+    return found or str(newest[-1])
+
+
+@dataclass(slots=True)
+class Server:
+    """A running server."""
+
+    folder: Path
+    options: tuple[str, ...]
+    port: int = 5432
+    _process: subprocess.Popen[bytes] | None = None
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    @property
+    def pid(self) -> int:
+        """Number of the first of its processes; 0 if it does not run."""
+        return 0 if self._process is None else self._process.pid
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        command = [program("postgres"), "-D", str(self.folder / "data"), "-p", str(self.port)]
+        for option in (f"unix_socket_directories={self.folder}", *self.options):
+            command += ["-c", option]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stderr=log, stdout=log, user=service_user())
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                psycopg.connect(self.url("postgres")).close()
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self) -> None:
+        """End it at once, as a crash of the machine would."""
+        if self._process is not None:
+            self._process.send_signal(3)  # SIGQUIT: without a checkpoint
+            self._process.wait(20)
+            self._process = None
+
+    def url(self, database: str) -> str:
+        """Return the connection string of a database."""
+        user = SERVICE_USER if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        return f"postgresql://{user}@/{database}?host={self.folder}&port={self.port}"
+
+    def new_database(self) -> str:
+        """Make an empty database, and return its connection string."""
+        name = f"botprobe_{next(self._numbers)}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+
+@contextmanager
+def server(*options: str, durable: bool = False) -> Iterator[Server]:
+    """Make a cluster, start its server, and remove both at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="botprobe-pg-", dir="/tmp"))
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, SERVICE_USER, SERVICE_USER)
+        folder.chmod(0o755)
+        made = subprocess.run(
+            [program("initdb"), "-D", str(folder / "data"), "-A", "trust", "-N", "-E", "UTF8"],
+            capture_output=True,
+            check=False,
+            user=service_user(),
+        )
+        if made.returncode != 0:
+            raise RuntimeError(made.stderr.decode())
+        always = ("listen_addresses=", *(() if durable else FAST))
+        running = Server(folder, (*always, *options))
+        running.start()
+        try:
+            yield running
+        finally:
+            running.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def service_user() -> str | None:
+    """Return whom a server is run as: root may not, anybody else may."""
+    return SERVICE_USER if os.geteuid() == 0 else None
