@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from botprobe.classify.classifier import not_probed
 from botprobe.errors import ProbeUnavailable
@@ -156,7 +157,7 @@ class TestCandidates:
         """Who logged in must not be judged as a stranger: HELO, login and times go along."""
         mail = mail_with((Trust.BOUNDARY, str(HOST)))
         (hop,) = mail.hops
-        mail = replace(mail, hops=(replace(hop, helo="laptop", auth="anna", at=NOON),))
+        mail = replace(mail, hops=(structs.replace(hop, helo="laptop", auth="anna", at=NOON),))
 
         (seen,) = candidates([mail], "all", 4)[0].target.sightings
 

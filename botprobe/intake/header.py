@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 MAX_HEADER_BYTES = 64 * 1024
 
-_EMPTY_LINES = (b"\n\n", b"\n\r\n")
 _NEXT_FIELD = re.compile(r"\n(?![ \t])")
 NO_FIELD = "no header field found"
 
@@ -64,11 +63,19 @@ def _header_block(data: bytes) -> tuple[bytes, tuple[str, ...]]:
     start = data[:MAX_HEADER_BYTES].removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n")
     if b"\n" not in start:
         start = start.replace(b"\r", b"\n")
-    ends = [end for mark in _EMPTY_LINES if (end := start.find(mark)) >= 0]
-    if ends:
-        return start[: min(ends)], ()
+    end = _first_empty_line(start)
+    if end >= 0:
+        return start[:end], ()
     if len(data) > MAX_HEADER_BYTES:
         return start, (
             f"the header is longer than {MAX_HEADER_BYTES // 1024} KiB: the rest is cut",
         )
     return start, ()
+
+
+def _first_empty_line(data: bytes) -> int:
+    end = data.find(b"\n\n")
+    if b"\r" in data:
+        with_return = data.find(b"\n\r\n", 0, end if end >= 0 else None)
+        return with_return if with_return >= 0 else end
+    return end

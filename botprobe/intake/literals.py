@@ -4,7 +4,6 @@ Understood are ``1.2.3.4``, ``IPv6:2001:db8::1``, bare IPv6, ``::ffff:1.2.3.4``,
 ``1.2.3.4:25`` and ``1.2.3.4.25`` (address and port). Impossible octets are no address.
 """
 
-import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from botprobe.model.mail import IpAddress
@@ -13,9 +12,7 @@ from botprobe.model.mail import IpAddress
 MAX_LITERAL = 5 + 45 + 1 + 32
 
 
-_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-# A fifth number is a port.
-_V4 = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}(?:\.[0-9]{{1,5}})?")
+_OCTETS = {str(number): number for number in range(256)}
 
 
 def parse_literal(text: str) -> IpAddress | None:
@@ -40,11 +37,16 @@ def parse_literal(text: str) -> IpAddress | None:
 
 
 def _parse_v4(text: str) -> IPv4Address | None:
-    match = _V4.fullmatch(text)
-    if match is None:
+    parts = text.split(".", 4)
+    if len(parts) == 5 and _is_port(parts[4]):
+        del parts[4]
+    if len(parts) != 4:
         return None
-    first, second, third, fourth = match.groups()
-    return IPv4Address(int(first) << 24 | int(second) << 16 | int(third) << 8 | int(fourth))
+    try:
+        first, second, third, fourth = [_OCTETS[part] for part in parts]
+    except KeyError:
+        return None
+    return IPv4Address(first << 24 | second << 16 | third << 8 | fourth)
 
 
 def _is_port(text: str) -> bool:

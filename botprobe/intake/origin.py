@@ -208,7 +208,8 @@ def _bracket_first(first: str | None, comment: str, writer: Writer) -> Origin | 
         other = parse_literal(second[1])
         remark = "two different addresses in the place of one" if ip and ip != other else ""
         ip = ip or other  # ([unknown] [1.2.3.4])
-    helo, ident = _KEY_HELO.search(rest), _KEY_IDENT.search(rest)
+    helo = _KEY_HELO.search(rest)
+    ident = _KEY_IDENT.search(rest) if "ident=" in rest else None
     named = helo or writer is Writer.EXIM or rest.startswith("verified")
     rdns = _name(first) if named else None
     return Origin(

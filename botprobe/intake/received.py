@@ -11,6 +11,7 @@ import re
 from botprobe.intake.clauses import Clauses, comments_in, named_words, split_clauses
 from botprobe.intake.dates import parse_stamp
 from botprobe.intake.literals import parse_literal
+from botprobe.intake.networks import is_loopback
 from botprobe.intake.origin import Origin, read_origin
 from botprobe.intake.usual import read_usual
 from botprobe.intake.writers import Writer, writer_of
@@ -116,7 +117,7 @@ def _status(origin: Origin, clauses: Clauses, writer: Writer) -> HopStatus:
         slot = origin.has_slot and writer is not Writer.LOCAL
         return HopStatus.PARSED if slot else HopStatus.IGNORED
     submitted = writer is Writer.LOCAL and origin.ident is not None
-    on_the_spot = origin.ip.is_loopback and clauses.by is None
+    on_the_spot = clauses.by is None and is_loopback(origin.ip)
     return HopStatus.IGNORED if submitted or on_the_spot else HopStatus.PARSED
 
 
@@ -140,9 +141,11 @@ def _envelope_from(clauses: Clauses, raw: str) -> str | None:
         return _bare(second)  # XMail: for <u> from <s>
     if "nvelope-" not in raw and "eturn-path" not in raw:
         return None
-    for comment in comments_in(raw):
-        if (match := _ENVELOPE.match(comment)) is not None:
-            return match[1] or None
+    # Exim's place for it; the others have as many places as there are.
+    for part in (clauses.protocol_comments, raw):
+        for comment in comments_in(part):
+            if (match := _ENVELOPE.match(comment)) is not None:
+                return match[1] or None
     words = named_words(raw)
     if "envelope-from" in words[:-1]:
         return _bare(words[words.index("envelope-from") + 1])  # Haraka has no parentheses

@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 
+import msgspec
+
 IpAddress = IPv4Address | IPv6Address
 
 
@@ -47,9 +49,12 @@ class BoundaryBasis(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
-    """One ``Received`` field, each value from the slot that the writing server fills itself."""
+class Hop(msgspec.Struct, frozen=True, kw_only=True):
+    """One ``Received`` field, each value from the slot that the writing server fills itself.
+
+    A Struct, as a frozen dataclass of this many fields takes eight times as long to build, and
+    that would be a fifth of the time it takes to read a mail.
+    """
 
     index: int
     """Position in the header, 0 is the newest."""
@@ -80,26 +85,8 @@ class Hop:
     """Why it is trusted that far, and what speaks for or against its being forged."""
 
     def judged(self, trust: Trust | None, reasons: tuple[str, ...]) -> "Hop":
-        """The same hop with another trust; ``dataclasses.replace`` takes twice as long."""
-        return Hop(
-            index=self.index,
-            status=self.status,
-            raw=self.raw,
-            ip=self.ip,
-            rdns=self.rdns,
-            rdns_verified=self.rdns_verified,
-            helo=self.helo,
-            by=self.by,
-            ident=self.ident,
-            auth=self.auth,
-            protocol=self.protocol,
-            id=self.id,
-            envelope_from=self.envelope_from,
-            recipient=self.recipient,
-            at=self.at,
-            trust=trust,
-            reasons=reasons,
-        )
+        """The same hop with another trust."""
+        return msgspec.structs.replace(self, trust=trust, reasons=reasons)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,11 @@
 import time
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from botprobe.intake.clauses import comments_in, split_clauses, split_tokens
+from tests.intake.mutants import mutants
 
 # Texts made of the parts that decide how a field is read.
 parts = st.sampled_from(
@@ -95,7 +96,8 @@ class TestSplitClauses:
         """Before the writer's name it makes the whole line doubtful."""
         assert split_clauses(f"from h {mark} by mx; x").damaged
 
-    @given(fields)
+    @given(fields | mutants())
+    @settings(max_examples=500)
     @example("by x with ESMTPB id;")
     @example("by x id for; y")
     def test_the_short_way_and_the_long_way_agree(self, value: str) -> None:

@@ -109,6 +109,12 @@ FORMS = (
         ident=True,
     ),
     Form(
+        name="Exim, nothing known",
+        template="from [{ip}] (helo={helo})\n\tby {by} with esmtp (Exim 4.94.2) id {id}"
+        "\n\tfor {to}; {date}",
+        recipient=True,
+    ),
+    Form(
         name="qmail",
         template="from {rdns} (HELO {helo}) ({ident}@{ip})\n  by {by} with SMTP; {date}",
         rdns=True,

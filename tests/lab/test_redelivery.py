@@ -1,8 +1,9 @@
 """The demonstration's copies are the samples, come a moment ago."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from botprobe.intake.message import read_mail
 from botprobe.model.mail import Hop, Mail
