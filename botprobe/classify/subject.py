@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from botprobe.classify.addressnames import NameKind
+from botprobe.classify.editions import told_by_signs
 from botprobe.classify.listings import Listing, Zones, read_listings
 from botprobe.classify.mailfunction import MailGrade, mail_grade
 from botprobe.classify.naming import Naming, read_naming
@@ -112,7 +113,8 @@ def read_subject(
 
 
 def _same_system(one: Facts, other: Facts) -> bool:
-    return one.os is other.os and one.windows is other.windows
+    same = one.os is other.os and one.windows is other.windows
+    return same and (one.smtp is other.smtp or told_by_signs(one) == told_by_signs(other))
 
 
 def _listings(

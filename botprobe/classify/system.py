@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 
+from botprobe.classify.editions import narrowed_by_dialects, told_by_signs
 from botprobe.classify.oscatalog import OsReading, OsRole, read_os
 from botprobe.classify.windowsbuilds import BUILDS, Windows, answers_differ, read_windows
 from botprobe.model.facts import Facts
@@ -38,7 +39,8 @@ def read_system(facts: Facts) -> System:
     Where both know a Windows, the service's own word counts: newer systems than the database
     knows look like older ones. A build that client and server share leaves the stack's word
     standing if that is one of the two, else it refutes it. A stack of another system stays what
-    it is, and a Windows service behind it is another host's.
+    it is, and a Windows service behind it is another host's. What is open then, signs of one kind
+    of edition may settle.
     """
     found = facts.os.result if isinstance(facts.os, Measured) else None
     opened = found.open_ports if found is not None else ()
@@ -46,13 +48,16 @@ def read_system(facts: Facts) -> System:
         return System(open_ports=opened, answers_everywhere=True)
     stack = None if found is None else read_os(found)
     if not isinstance(facts.windows, Measured):
-        return System(os=stack, open_ports=opened)
-    told = read_windows(facts.windows.result)
+        return System(os=_settled(stack, facts), open_ports=opened)
+    services = facts.windows.result
+    told = read_windows(services)
+    differ = answers_differ(services)
+    reading = _more_certain(stack, told)
     return System(
-        os=_more_certain(stack, told),
+        os=reading if differ else _settled(reading, facts),
         open_ports=opened,
         hides_a_windows=_differs_behind(stack, told),
-        services_differ=answers_differ(facts.windows.result),
+        services_differ=differ,
     )
 
 
@@ -81,6 +86,21 @@ def _more_certain(stack: OsReading | None, told: Windows | None) -> OsReading | 
         role=told.role,
         told_by_host=True,
     )
+
+
+def _settled(reading: OsReading | None, facts: Facts) -> OsReading | None:
+    """Decide between client and server by further signs, where nothing else does."""
+    if reading is None or reading.role is not OsRole.AMBIGUOUS or reading.family != "Windows":
+        return reading
+    sign = told_by_signs(facts)
+    if sign is not None:
+        names = (f"{reading.name}, {sign.name}",)
+        return replace(reading, names=names, role=sign.role, told_by_host=True)
+    if isinstance(facts.os, Measured) and isinstance(facts.windows, Measured):
+        narrowed = narrowed_by_dialects(facts.os.result, facts.windows.result)
+        if narrowed is not None and narrowed.role in _WINDOWS:
+            return narrowed
+    return reading
 
 
 def _differs_behind(stack: OsReading | None, told: Windows | None) -> bool:

@@ -73,8 +73,14 @@ _SERVER_PRODUCT = re.compile(
 _CLIENT_PRODUCT = re.compile(
     r"\bWindows (?:5\.1|XP|Vista|7|8|8\.1|10|11|2000 Professional)\b(?!.*\bServer\b)"
 )
-# What the installer of Windows 10 and 11 calls a computer whose owner does not.
-_DEFAULT_CLIENT_NAME = re.compile(r"DESKTOP-[0-9A-Z]{7}|LAPTOP-[0-9A-Z]{8}", re.IGNORECASE)
+# What installers call a computer whose owner does not: Windows 10 and 11; Vista and 7, after the
+# first user; Windows Server since 2016 (older ones shared the form with clients set up by image).
+_DEFAULT_NAMES = (
+    ("Windows 1", re.compile(r"DESKTOP-[0-9A-Z]{7}|LAPTOP-[0-9A-Z]{8}", re.IGNORECASE), _CLIENT),
+    ("Windows 1", re.compile(r"WIN-[0-9A-Z]{11}", re.IGNORECASE), _SERVER),
+    ("Windows Vista", re.compile(r".{1,12}-PC", re.IGNORECASE), _CLIENT),
+    ("Windows 7", re.compile(r".{1,12}-PC", re.IGNORECASE), _CLIENT),
+)
 
 
 def read_windows(result: WindowsResult) -> Windows | None:
@@ -116,8 +122,9 @@ def _read_answer(answer: WindowsAnswer) -> Windows | None:
     known = BUILDS.get(_build(answer) or "")
     if known is None or known.role is not OsRole.AMBIGUOUS:
         return known
-    if known.name.startswith("Windows 1") and _DEFAULT_CLIENT_NAME.fullmatch(answer.computer or ""):
-        return Windows(f"{known.name}, called {answer.computer}", OsRole.CLIENT)
+    for name, form, role in _DEFAULT_NAMES:
+        if known.name.startswith(name) and form.fullmatch(answer.computer or ""):
+            return Windows(f"{known.name}, called {answer.computer}", role)
     return known
 
 

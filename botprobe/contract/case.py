@@ -151,7 +151,7 @@ def _result_document(result: object) -> Document:
     match result:
         case PingResult():
             return written | {"alive": result.alive}
-        case OsResult():
+        case OsResult() | WindowsResult():
             return written | {"ports": {str(port): str(state) for port, state in result.ports}}
         case SmtpResult():
             return written | {
@@ -169,8 +169,9 @@ def _outcome_from_document(document: Mapping[str, Any], cls: type[T]) -> Outcome
     if not document["measured"]:
         return NotMeasured(document["reason"])
     plain = dict(document)
-    if cls is OsResult:
-        plain["ports"] = [(int(port), state) for port, state in document["ports"].items()]
+    if cls in {OsResult, WindowsResult}:
+        # The ports of Windows came later: facts of former versions have none.
+        plain["ports"] = [(int(port), state) for port, state in document.get("ports", {}).items()]
     if cls is SmtpResult:
         plain |= {"greeting": document["greeting_reply"], "ehlo": document["ehlo_reply"]}
     started = datetime.fromisoformat(document["started"])

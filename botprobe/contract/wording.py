@@ -191,8 +191,8 @@ def _further_line(outcome: Outcome[object]) -> str:
 
 def _said(result: object) -> str:
     match result:
-        case WindowsResult(answers=answers):
-            said = "; ".join(map(_windows_answer, answers)) or "no service told its system"
+        case WindowsResult():
+            said = _windows(result)
         case PassiveResult():
             said = _passive(result)
         case DnsblResult(answers=answers):
@@ -209,8 +209,19 @@ def _said(result: object) -> str:
     return said
 
 
+def _windows(result: WindowsResult) -> str:
+    said = [*map(_windows_answer, result.answers)] or ["no service told its system"]
+    opened = [str(port) for port, state in result.ports if state is PortState.OPEN]
+    return "; ".join([*said, *([f"open too: {', '.join(opened)}"] if opened else [])])
+
+
 def _windows_answer(answer: WindowsAnswer) -> str:
-    told = (answer.product, answer.version, answer.computer and f"called {answer.computer}")
+    told = (
+        answer.product,
+        answer.version,
+        answer.computer and f"called {answer.computer}",
+        answer.dialects and f"SMB {', '.join(answer.dialects)}",
+    )
     said = ", ".join(visible(part) for part in told if part) or "nothing"
     return f"port {answer.port} ({visible(answer.script)}): {said}"
 

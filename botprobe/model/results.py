@@ -156,6 +156,8 @@ class WindowsAnswer:
     """The name that the system gives itself: Windows Server 2012 R2 Standard 9600."""
     computer: str | None = None
     """The computer's NetBIOS name."""
+    dialects: tuple[str, ...] = ()
+    """The versions of SMB that it speaks, lowest first, in nmap's words: 2.1, 3.1.1, ..."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +165,8 @@ class WindowsResult:
     """All that Windows services told."""
 
     answers: tuple[WindowsAnswer, ...] = ()
+    ports: tuple[tuple[int, PortState], ...] = ()
+    """Further ports that were asked because some editions alone have them open."""
 
 
 class ProxyProtocol(StrEnum):

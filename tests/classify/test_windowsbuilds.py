@@ -86,6 +86,13 @@ class TestReadWindows:
         assert role_of(told("10.0.26100", computer="DESKTOP-1AB2C3D")) is OsRole.CLIENT
         assert role_of(told("10.0.26100", computer="DESKTOP-OF-BOB")) is OsRole.AMBIGUOUS
         assert role_of(told("6.1.7601", computer="DESKTOP-1AB2C3D")) is OsRole.AMBIGUOUS
+        assert role_of(told("6.1.7601", computer="ROSA-PC")) is OsRole.CLIENT
+        assert role_of(told("10.0.26100", computer="ROSA-PC")) is OsRole.AMBIGUOUS
+
+    def test_installers_name_tells_a_server(self) -> None:
+        """WIN- and eleven letters is what setup calls a Windows Server since 2016."""
+        assert role_of(told("10.0.17763", computer="WIN-0123456789A")) is OsRole.SERVER
+        assert role_of(told("6.1.7601", computer="WIN-0123456789A")) is OsRole.AMBIGUOUS
 
     def test_answers_that_differ_are_ambiguous(self) -> None:
         """Two computers behind one address are not silently one of them."""

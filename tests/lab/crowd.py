@@ -17,24 +17,27 @@ from tests.lab.population import Host, PortState
 FIRST = IPv4Address("198.18.32.1")
 ASKED = (21, 22, 25, 80, 110, 135, 139, 143, 443, 445, 3389, 5900)
 
-# nmap's generation to the Windows services of that system: RDP by build, SMB 1 by name.
+# nmap's generation to the Windows services of that system: RDP by build, SMB 1 by name, SMB 2 where
+# SMB 1 is turned off.
 CLIENT_BUILDS = {
     "XP": ("smb1-xp",),
-    "Vista": ("rdp-6.0.6000", "rdp-6.0.6002"),
-    "7": ("rdp-6.1.7601", "smb1-7"),
-    "8": ("rdp-6.2.9200",),
-    "8.1": ("rdp-6.3.9600",),
-    "10": ("rdp-10.0.19045", "rdp-10.0.17763", "rdp-10.0.14393"),
-    "11": ("rdp-10.0.22631", "rdp-10.0.26100"),
+    "Vista": ("rdp-6.0.6000", "rdp-6.0.6002", "smb2-2.0.2"),
+    "7": ("rdp-6.1.7601", "smb1-7", "smb2-2.1"),
+    "8": ("rdp-6.2.9200", "smb2-3.0"),
+    "8.1": ("rdp-6.3.9600", "smb2-3.0.2"),
+    "10": ("rdp-10.0.19045", "rdp-10.0.17763", "rdp-10.0.14393", "smb2-3.1.1"),
+    "11": ("rdp-10.0.22631", "rdp-10.0.26100", "smb2-3.1.1"),
 }
 SERVER_BUILDS = {
     "2003": ("rdp-5.2.3790", "smb1-2003"),
-    "2008": ("rdp-6.0.6002", "smb1-2008r2"),
-    "2012": ("rdp-6.2.9200", "rdp-6.3.9600"),
-    "2016": ("rdp-10.0.14393",),
-    "2019": ("rdp-10.0.17763",),
-    "2022": ("rdp-10.0.20348",),
+    "2008": ("rdp-6.0.6002", "smb1-2008r2", "smb2-2.1"),
+    "2012": ("rdp-6.2.9200", "rdp-6.3.9600", "smb2-3.0", "smb2-3.0.2"),
+    "2016": ("rdp-10.0.14393", "smb2-3.1.1"),
+    "2019": ("rdp-10.0.17763", "smb2-3.1.1"),
+    "2022": ("rdp-10.0.20348", "smb2-3.1.1"),
 }
+# What a domain controller has open: Kerberos, LDAP, the global catalogue.
+DIRECTORY = frozenset({88, 389, 3268})
 T = TypeVar("T")
 
 _OLD_CLIENTS = ("95", "98", "Me")
@@ -185,12 +188,14 @@ class Dealer:
         """Exchange on a Windows Server."""
         entry, generation = self._pick(self._catalogue.servers)
         member = self._mail_server("mail-exchange", entry, "smtp-exchange", more=(135, 443, 445))
-        return replace(member, host=self._tells(member.host, SERVER_BUILDS[generation], 3389))
+        host = self._tells(member.host, SERVER_BUILDS[generation], 3389)
+        # A small business has one server for everything.
+        return replace(member, host=self._controls_domain(host, 0.3))
 
     def mail_desktop(self) -> Member:
         """Somebody's mail server on a client Windows."""
         entry, generation = self._pick(self._catalogue.clients)
-        member = self._mail_server("mail-desktop", entry, "smtp-exchange", more=(135, 445))
+        member = self._mail_server("mail-desktop", entry, "smtp-hmail", more=(135, 445))
         return replace(member, host=self._tells(member.host, CLIENT_BUILDS.get(generation, ())))
 
     def mail_slow(self) -> Member:
@@ -227,7 +232,8 @@ class Dealer:
         """A Windows Server whose application sends mail and takes none."""
         entry, generation = self._pick(self._catalogue.servers)
         host = self._server(entry, self._pick(("erp", "app", "web")), (80, 135, 445))
-        return self._good("windows-application", self._tells(host, SERVER_BUILDS[generation], 3389))
+        host = self._tells(host, SERVER_BUILDS[generation], 3389)
+        return self._good("windows-application", self._controls_domain(host, 0.2))
 
     def customer(self) -> Member:
         """Somebody's computer that hands its mail to us with a password."""
@@ -314,6 +320,9 @@ class Dealer:
         if port not in host.open or not chosen:
             return host
         return replace(host, services={**host.services, port: chosen})
+
+    def _controls_domain(self, host: Host, share: float) -> Host:
+        return replace(host, open=host.open | DIRECTORY) if self._luck(share) else host
 
     def _can_be_told(self, host: Host) -> bool:
         shared = bool(self._catalogue.shared & set(host.persona))

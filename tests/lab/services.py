@@ -53,6 +53,12 @@ def smtp_exchange(who: Identity) -> Script:
     yield from _session(f"{who.name} Hello", _EXCHANGE_EXTENSIONS)
 
 
+def smtp_hmail(who: Identity) -> Script:
+    """Speak as a mail server for Windows desktops does, which says no more than it must."""
+    yield Say(_line(f"220 {who.name} ESMTP"))
+    yield from _session(who.name, ("SIZE 20480000", "AUTH LOGIN", "HELP"))
+
+
 def smtp_refuse(who: Identity) -> Script:
     """Turn every client away, but politely (RFC 5321, section 3.1)."""
     yield Say(_line(f"554 {who.name} no SMTP service here"))
@@ -131,6 +137,7 @@ SERVICES: Mapping[str, Service] = {
     "smtp-drop": smtp_drop,
     "smtp-endless": smtp_endless,
     "smtp-exchange": smtp_exchange,
+    "smtp-hmail": smtp_hmail,
     "smtp-hostile": smtp_hostile,
     "smtp-postscreen": smtp_postscreen,
     "smtp-refuse": smtp_refuse,

@@ -1,5 +1,7 @@
 """Tests of the laboratory's Windows services, with nmap's own scripts and with hostile clients."""
 
+import struct
+
 import pytest
 
 from tests.lab.stream import Hear, HearAny, Say, Script
@@ -50,3 +52,20 @@ class TestServices:
         answer = talk(WINDOWS_SERVICES[name]("OFFICE"), noise)
 
         assert len(answer) < 1_000
+
+    @pytest.mark.parametrize(
+        ("offered", "status", "dialect"),
+        [((0x0202, 0x0210, 0x0311), 0, 0x0210), ((0x0300,), 0xC00000BB, 0)],
+    )
+    def test_smb_2_settles_on_the_newest_common_dialect(
+        self, offered: tuple[int, ...], status: int, dialect: int
+    ) -> None:
+        """[MS-SMB2] 3.3.5.4; with nothing in common it refuses."""
+        body = struct.pack("<HH32x", 36, len(offered)) + struct.pack(f"<{len(offered)}H", *offered)
+        request = b"\xfeSMB" + struct.pack("<H58x", 64) + body
+        said = struct.pack(">I", len(request)) + request
+
+        answer = talk(WINDOWS_SERVICES["smb2-2.1"]("OFFICE"), [said])
+
+        assert int.from_bytes(answer[12:16], "little") == status
+        assert int.from_bytes(answer[72:74], "little") == dialect

@@ -17,13 +17,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from botprobe.classify.editions import greeted_by_microsoft, is_domain_controller
 from botprobe.classify.evaluate import Judged, Share, evaluate, wilson
 from botprobe.classify.oscatalog import OsRole, match_role, read_os
+from botprobe.classify.system import read_system
 from botprobe.classify.windowsbuilds import read_windows
 from botprobe.cli.evaluate import evaluation_screen
 from botprobe.cli.rejudge import latest_cases
 from botprobe.config import load_settings
-from botprobe.model.facts import NOT_ASKED
+from botprobe.model.facts import NOT_ASKED, Facts
 from botprobe.model.mail import IpAddress
 from botprobe.model.outcome import Measured
 from botprobe.model.results import PortState, WindowsResult
@@ -100,24 +102,34 @@ def told_apart(cases: Sequence[Case]) -> Mapping[str, int]:
     """Count the hosts whose stack leaves the edition open, by who settled it."""
     counts: Counter[str] = Counter()
     for case in cases:
-        os, windows = case.facts.os, case.facts.windows
-        if not isinstance(os, Measured) or read_os(os.result).role is not OsRole.AMBIGUOUS:
-            continue
-        if not isinstance(windows, Measured):
-            counts["nobody: no port to ask"] += 1
-            continue
-        counts[_settled_by(windows.result)] += 1
+        os = case.facts.os
+        if isinstance(os, Measured) and read_os(os.result).role is OsRole.AMBIGUOUS:
+            counts[_settled_by(case.facts)] += 1
     return counts
 
 
-def _settled_by(result: WindowsResult) -> str:
-    told = read_windows(result)
-    if told is None:
-        return "nobody: no service told"
-    if told.role is OsRole.AMBIGUOUS:
-        return "nobody: the build is shared, too"
-    answer = result.answers[0]
-    return f"{answer.script}, by {'name' if answer.product else 'build'}: {told.role}"
+def _settled_by(facts: Facts) -> str:
+    reading = read_system(facts).os
+    if reading is None:
+        return "nobody: it answers everywhere"
+    windows = facts.windows
+    if reading.role is OsRole.AMBIGUOUS:
+        silent = not isinstance(windows, Measured) or read_windows(windows.result) is None
+        return f"nobody: {'no service told' if silent else 'the build is shared, too'}"
+    return f"{_teller(facts)}: {reading.role}"
+
+
+def _teller(facts: Facts) -> str:
+    windows, smtp = facts.windows, facts.smtp
+    for answer in windows.result.answers if isinstance(windows, Measured) else ():
+        told = read_windows(WindowsResult(answers=(answer,)))
+        if told is not None and told.role is not OsRole.AMBIGUOUS:
+            return f"{answer.script}, by {'name' if answer.product else 'build'}"
+    if isinstance(windows, Measured) and is_domain_controller(windows.result):
+        return "ports of a domain controller"
+    if isinstance(smtp, Measured) and greeted_by_microsoft(smtp.result) is not None:
+        return "Microsoft's greeting on port 25"
+    return "smb-protocols, by dialect"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -145,7 +157,10 @@ def main(arguments: Sequence[str]) -> int:
     )
     console.print(judging_time(cases, judge))
     resolved = told_apart(cases)
-    console.print(f"stacks that leave client and server open: {sum(resolved.values())}, settled by")
+    settled = sum(count for who, count in resolved.items() if not who.startswith("nobody"))
+    console.print(
+        f"stacks that leave client and server open: {sum(resolved.values())}, {settled} settled by"
+    )
     for who, count in sorted(resolved.items(), key=lambda item: -item[1]):
         console.print(f"{count:>6}  {who}")
     return 0 if reached and not called[Label.BOT] else 1

@@ -1,7 +1,7 @@
-"""Windows services that tell their system to anybody who asks: NTLM over HTTP and RDP, SMB 1.
+"""Windows services that tell their system to anybody who asks: NTLM over HTTP and RDP, SMB.
 
 Just enough of each protocol for nmap's scripts ([MS-NLMP] 2.2.1.2, [MS-RDPBCGR] 2.2.1, [MS-CSSP]
-2.2.1, [MS-CIFS] 2.2.4). Nobody can log in.
+2.2.1, [MS-CIFS] 2.2.4, [MS-SMB2] 2.2.4). Nobody can log in.
 """
 
 import base64
@@ -27,9 +27,15 @@ PRODUCTS = {
     "2008r2": "Windows Server 2008 R2 Standard 7601 Service Pack 1",
     "samba": "Windows 6.1",
 }
+# The newest dialect of SMB 2 that goes with each product; XP and 2003 know none.
+_DIALECTS = {"7": 0x0210, "2008r2": 0x0210, "samba": 0x0311}
+# What has SMB 1 turned off tells dialects only.
+SMB2_ONLY = {"2.0.2": 0x0202, "2.1": 0x0210, "3.0": 0x0300, "3.0.2": 0x0302, "3.1.1": 0x0311}
 
 _NEGOTIATE_FLAGS = 0xE28A8205  # [MS-NLMP] 2.2.2.5: version and target information are there
 _TLS_CHUNK = 16_384
+_SMB2 = b"\xfeSMB"
+_NOT_SUPPORTED = 0xC00000BB  # STATUS_NOT_SUPPORTED, [MS-ERREF] 2.3.1
 
 
 def ntlm_challenge(version: str, computer: str) -> bytes:
@@ -86,11 +92,20 @@ def rdp(version: str, computer: str) -> Script:
             yield Say(answer)
 
 
-def smb1(product: str, computer: str) -> Script:
-    """Speak SMB 1 as far as the anonymous session in which the server names its system."""
+def smb1(product: str, newest: int, computer: str) -> Script:
+    """Speak SMB 1 as far as the anonymous session in which the server names its system.
+
+    Args:
+        product: the name that the system gives itself.
+        newest: the newest dialect of SMB 2 that it negotiates, 0 for none.
+        computer: its NetBIOS name.
+    """
     manager = "Samba 4.17.12" if product == PRODUCTS["samba"] else "Windows LAN Manager"
     while request := (yield from _smb_request()):
         match request[4]:
+            case 0x40 if request[:4] == _SMB2 and newest:
+                yield Say(_smb2_negotiated(request, newest))
+                continue
             case 0x72:  # SMB_COM_NEGOTIATE: NT LM 0.12, challenge and response
                 parameters = struct.pack("<HBHHIIIIQhB", 0, 3, 50, 1, 16_644, 65_536, 0, 0, 0, 0, 8)
                 data = b"botprobe" + f"WORKGROUP\0{computer}\0".encode("utf-16-le")
@@ -104,6 +119,28 @@ def smb1(product: str, computer: str) -> Script:
         yield Say(struct.pack(">I", len(header + body)) + header + body)
 
 
+def smb2(newest: int, _: str) -> Script:
+    """Negotiate SMB 2 up to a dialect, and hang up on whoever speaks SMB 1."""
+    while (request := (yield from _smb_request())) and request[:4] == _SMB2:
+        yield Say(_smb2_negotiated(request, newest))
+
+
+def _smb2_negotiated(request: bytes, newest: int) -> bytes:
+    """Answer a NEGOTIATE request with the newest dialect that both sides know."""
+    count = int.from_bytes(request[66:68], "little")
+    offered = (int.from_bytes(request[100 + 2 * i : 102 + 2 * i], "little") for i in range(count))
+    known = [dialect for dialect in offered if 0 < dialect <= newest]
+    status = 0 if known else _NOT_SUPPORTED
+    # The reply flag, and of the request the message's number and the process.
+    header = _SMB2 + struct.pack("<HHIHHII", 64, 0, status, 0, 1, 1, 0) + request[24:48] + bytes(16)
+    if known:
+        limits = (65_536, 65_536, 65_536)
+        body = struct.pack("<HHHH16xIIIIQQHHI", 65, 1, max(known), 0, 0, *limits, 0, 0, 128, 0, 0)
+    else:
+        body = struct.pack("<HBBIB", 9, 0, 0, 0, 0)  # an ERROR response
+    return struct.pack(">I", len(header + body)) + header + body
+
+
 def _smb_request() -> Generator[Action, bytes, bytes]:
     """Collect one request; nothing when the client has closed."""
     heard = b""
@@ -112,7 +149,7 @@ def _smb_request() -> Generator[Action, bytes, bytes]:
         if not more:
             return b""
         heard += more
-    return heard[4:].ljust(32, b"\0")
+    return heard[4:].ljust(102, b"\0")
 
 
 def _cred_ssp(challenge: bytes) -> bytes:
@@ -147,6 +184,10 @@ def _tls_context() -> ssl.SSLContext:
 WINDOWS_SERVICES = {
     **{f"http-ntlm-{version}": partial(http_ntlm, version) for version in VERSIONS},
     **{f"rdp-{version}": partial(rdp, version) for version in VERSIONS},
-    **{f"smb1-{name}": partial(smb1, product) for name, product in PRODUCTS.items()},
+    **{
+        f"smb1-{name}": partial(smb1, product, _DIALECTS.get(name, 0))
+        for name, product in PRODUCTS.items()
+    },
+    **{f"smb2-{name}": partial(smb2, dialect) for name, dialect in SMB2_ONLY.items()},
 }
 """Name of the service to what takes the computer's name."""

@@ -9,10 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from botprobe.classify.editions import DIRECTORY_PORTS
 from botprobe.errors import ProbeUnavailable, RefusedByScope
 from botprobe.model.results import OsClass, OsMatch, OsResult, PortState, WindowsAnswer
 from botprobe.model.target import Target
-from botprobe.probes.windows import SCRIPTS, WindowsFollowUp, ports_to_ask, read_answers
+from botprobe.probes.windows import (
+    SCRIPTS,
+    Questions,
+    WindowsFollowUp,
+    questions_for,
+    read_answers,
+)
 from botprobe.probes.windows import script_scan as arguments
 from tests.probes.conftest import FakePermission
 
@@ -65,7 +72,7 @@ def stack(
     return OsResult(matches=matches, ports=(*states, (65000, PortState.CLOSED)))
 
 
-class TestPortsToAsk:
+class TestQuestions:
     @pytest.mark.parametrize(
         ("seen", "asked"),
         [
@@ -84,43 +91,83 @@ class TestPortsToAsk:
         self, seen: OsResult, asked: tuple[int, ...]
     ) -> None:
         """A perfect match settles it; a guess, a tie or silence do not; closed ports never."""
-        assert ports_to_ask(seen) == asked
+        assert questions_for(seen).scripts == asked
 
     def test_asks_nothing_of_a_host_with_every_port_open(self) -> None:
         """A tarpit answers whatever one asks."""
         ports = tuple((port, PortState.OPEN) for port in (21, 22, 25, 80, 139, 443, 445, 3389))
 
-        assert ports_to_ask(OsResult(ports=ports)) == ()
+        assert questions_for(OsResult(ports=ports)) == Questions()
+
+    @pytest.mark.parametrize(
+        ("seen", "asked"),
+        [
+            (stack(("Windows", "7"), ("Windows", "2008"), ports=(135,)), DIRECTORY_PORTS),
+            (stack(("Windows", "7")), ()),
+            (stack(("Windows", "2012")), ()),
+            (stack(("Linux", "3.X")), ()),
+            (stack(), ()),
+        ],
+    )
+    def test_looks_for_a_domain_controller_where_the_edition_is_open(
+        self, seen: OsResult, asked: tuple[int, ...]
+    ) -> None:
+        """Further ports are touched only where client and server compete."""
+        assert questions_for(seen).ports == asked
 
     @given(st.lists(st.tuples(st.integers(1, 65535), st.sampled_from(PortState)), max_size=20))
     def test_asks_only_open_ports_of_the_list(self, ports: list[tuple[int, PortState]]) -> None:
         """Whatever nmap reports, no script runs on a port that was not found open."""
         seen = OsResult(ports=tuple(ports))
 
-        assert set(ports_to_ask(seen)) <= SCRIPTS.keys() & set(seen.open_ports)
+        assert set(questions_for(seen).scripts) <= SCRIPTS.keys() & set(seen.open_ports)
 
 
 class TestArguments:
     def test_name_only_the_scripts_of_the_ports(self) -> None:
         """Nothing that is not on the list runs, and nothing that nmap would choose by itself."""
-        line = arguments(HOST.address, [3389, 80])
+        line = arguments(HOST.address, Questions(scripts=(3389, 80), ports=(389, 88)))
 
         assert line[line.index("--script") + 1] == "http-ntlm-info,rdp-ntlm-info"
-        assert line[line.index("-p") + 1] == "80,3389"
+        assert line[line.index("-p") + 1] == "80,88,389,3389"
         assert not {"-A", "-sC", "-sV"} & set(line)
         assert line[-1] == "198.18.0.1"
 
     def test_say_which_ip_version(self) -> None:
         """Nmap takes IPv6 addresses only with -6."""
-        assert "-6" in arguments(ip_address("2001:db8::1"), [445])
+        assert "-6" in arguments(ip_address("2001:db8::1"), Questions(scripts=(445,)))
+
+    def test_run_no_script_where_none_is_asked_for(self) -> None:
+        """Three connections, and not a word."""
+        line = arguments(HOST.address, Questions(ports=(88, 389)))
+
+        assert "--script" not in line
+        assert line[line.index("-p") + 1] == "88,389"
 
 
 class TestReadAnswers:
+    def test_reads_dialects_and_further_ports(self) -> None:
+        """Whatever else nmap lists, only what was asked for is taken."""
+        host = (
+            b'<host><ports><port portid="88"><state state="open"/></port>'
+            b'<port portid="389"><state state="open|filtered"/></port>'
+            b'<port portid="1"><state state="open"/></port></ports><hostscript>'
+            b'<script id="smb-protocols"><table key="dialects"><elem>2.0.2</elem><elem>2.1</elem>'
+            b"</table></script></hostscript></host>"
+        )
+
+        result = read_answers(host, Questions(scripts=(445,), ports=(88, 389)))
+
+        assert result.ports == ((88, PortState.OPEN),)
+        assert result.answers == (
+            WindowsAnswer(port=445, script="smb-protocols", dialects=("2.0.2", "2.1")),
+        )
+
     def test_reads_version_product_and_name(self) -> None:
         """Both kinds of script are read: of a port, and of a host."""
         host = _RDP_ANSWER.format(more=_SMB_ANSWER).encode()
 
-        assert read_answers(host, (445, 3389)) == (
+        assert read_answers(host, Questions(scripts=(445, 3389))).answers == (
             WindowsAnswer(
                 port=3389, script="rdp-ntlm-info", version="10.0.19045", computer="DESKTOP-0123ABC"
             ),
@@ -133,7 +180,8 @@ class TestReadAnswers:
         """Samba calls itself a Windows, and tells the truth one field further on."""
         answer = _SMB_ANSWER.replace("Windows 2000 LAN Manager", "Samba 4.17.12")
 
-        (told,) = read_answers(f"<host>{answer}</host>".encode(), (445,))
+        questions = Questions(scripts=(445,))
+        (told,) = read_answers(f"<host>{answer}</host>".encode(), questions).answers
 
         assert told.product == "Samba 4.17.12"
 
@@ -142,18 +190,18 @@ class TestReadAnswers:
         """A host may write anything into its challenge."""
         host = _RDP_ANSWER.format(more="").replace("10.0.19045", version).encode()
 
-        assert read_answers(host, (3389,)) == ()
+        assert read_answers(host, Questions(scripts=(3389,))).answers == ()
 
     @given(xml_text(30), xml_text(300), st.sampled_from(sorted(SCRIPTS)))
     def test_bounds_whatever_is_written(self, key: str, text: str, port: int) -> None:
         """Foreign text is cut, and neither key nor value can break the reading."""
         host = Element("host")
         element = SubElement(SubElement(host, "ports"), "port", portid=str(port))
-        script = SubElement(element, "script", id=SCRIPTS[port])
+        script = SubElement(element, "script", id=SCRIPTS[port][0])
         for name in (key, "os", "server"):
             SubElement(script, "elem", key=name).text = text
 
-        answers = read_answers(tostring(host), (port,))
+        answers = read_answers(tostring(host), Questions(scripts=(port,))).answers
 
         assert all(len(answer.product or "") <= 120 for answer in answers)
 
