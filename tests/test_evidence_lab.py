@@ -95,25 +95,40 @@ def probe(folder: Path, hosts: list[str], *addresses: str) -> dict[str, Any]:
 
 class TestWindows:
     def test_services_settle_what_the_stack_leaves_open(self, tmp_path: Path) -> None:
-        """One stack, three hosts: a client, a server, and one that tells nothing."""
+        """One stack, five hosts: a client, three servers, and one that tells nothing."""
         hosts = [
             host("client", "198.18.10.1", [135, 445], {445: "smb1-7"}),
             host("server", "198.18.10.2", [135, 3389], {3389: "rdp-10.0.20348"}),
-            host("mute", "198.18.10.3", [135, 445], {}),
+            host("mute", "198.18.10.3", [135, 445], {445: "smb2-2.1"}),
+            host("controller", "198.18.10.4", [88, 135, 389, 3268], {}),
+            host("exchange", "198.18.10.5", [25, 135], {25: "smtp-exchange"}),
         ]
 
-        cases = probe(tmp_path, hosts, "198.18.10.1", "198.18.10.2", "198.18.10.3")
-        client, server, mute = (cases[f"198.18.10.{last}"] for last in (1, 2, 3))
+        cases = probe(tmp_path, hosts, *(f"198.18.10.{last}" for last in range(1, 6)))
+        client, server, mute, controller, _ = cases.values()
+        rules = {
+            ip: case["verdict"]["rule_client_windows_without_mail_service"]
+            for ip, case in cases.items()
+        }
 
         assert {case["facts"]["os"]["role"] for case in cases.values()} == {"ambiguous"}
-        (answer,) = client["facts"]["windows"]["answers"]
-        assert answer["product"] == "Windows 7 Professional 7601 Service Pack 1"
-        assert client["verdict"]["rule_client_windows_without_mail_service"] is True
+        name, dialects = client["facts"]["windows"]["answers"]
+        assert name["product"] == "Windows 7 Professional 7601 Service Pack 1"
+        assert dialects["dialects"][1:] == ["2.0.2", "2.1"]
         (answer,) = server["facts"]["windows"]["answers"]
         assert answer["version"] == "10.0.20348"
-        assert server["verdict"]["rule_client_windows_without_mail_service"] is False
-        assert mute["facts"]["windows"]["answers"] == []
-        assert mute["verdict"]["rule_client_windows_without_mail_service"] is None
+        (answer,) = mute["facts"]["windows"]["answers"]
+        assert answer["dialects"] == ["2.0.2", "2.1"]
+        assert controller["facts"]["windows"]["answers"] == []
+        assert controller["facts"]["windows"]["ports"]["389"] == "open"
+        assert rules == {
+            "198.18.10.1": True,
+            "198.18.10.2": False,
+            "198.18.10.3": None,
+            "198.18.10.4": False,
+            "198.18.10.5": False,
+        }
+        assert "a domain controller" in str(controller["verdict"]["evidence"])
 
 
 class TestProxy:

@@ -8,6 +8,7 @@ docs/decisions/0003-verdict.md.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from botprobe.classify.alternatives import alternatives
 from botprobe.classify.mailfunction import MailGrade
@@ -16,8 +17,9 @@ from botprobe.classify.receipt import read_receipts
 from botprobe.classify.rules import GROUPS
 from botprobe.classify.rules.base import Found, Rule
 from botprobe.classify.subject import Subject, read_subject
-from botprobe.classify.weights import Weights, probability_of
+from botprobe.classify.weights import Lag, Weights, probability_of
 from botprobe.model.facts import Facts
+from botprobe.model.outcome import Measured
 from botprobe.model.target import Target
 from botprobe.model.verdict import Evidence, Family, Label, Verdict
 
@@ -36,6 +38,18 @@ _MAIL_SERVERS = frozenset({MailGrade.GREETS, MailGrade.SPEAKS, MailGrade.OWN_NAM
 
 # As many as a reader takes in; the nearest ones.
 MAX_CHANGES = 4
+
+
+class Kept(NamedTuple):
+    """Parts of their weights, 0 to 1, that findings about a line of changing customers keep."""
+
+    probed: float
+    """Of what was found by asking, and at delivery."""
+    observed: float
+    """Of what observers saw."""
+
+
+_FRESH = Kept(1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,11 +128,11 @@ def form_opinion(
         like: an opinion on the same host by other facts; what was found on sides that both share
             is taken from it.
     """
-    kept, is_timely = 1.0, True
+    kept, is_timely = _FRESH, True
     if subject.naming.may_change_hands:
-        kept = weights.lag.kept(lag_seconds or 0.0)
+        kept = _kept(subject.facts, weights.lag, lag_seconds)
         is_known = lag_seconds is not None or not subject.receipt.named
-        is_timely = is_known and kept >= weights.thresholds.fresh
+        is_timely = is_known and kept.probed >= weights.thresholds.fresh
     found = _found(subject, like)
     findings, votes = _within_caps(_weighed(chain(*found), weights, kept), weights.caps)
     lacking = lacks_mail_service(subject)
@@ -188,20 +202,32 @@ def _found(subject: Subject, like: Opinion | None) -> Sequence[Sequence[Found]]:
     ]
 
 
-def _weighed(found: Iterable[Found], weights: Weights, kept: float) -> list[Finding]:
+def _kept(facts: Facts, lag: Lag, lag_seconds: float | None) -> Kept:
+    """Say what is left of the weights of what was seen at another time than the delivery."""
+    kept = lag.kept(lag_seconds or 0.0)
+    outcomes = (facts.ping, facts.os, facts.smtp)
+    probed = next((seen.started for seen in outcomes if isinstance(seen, Measured)), None)
+    if probed is None or not isinstance(facts.traffic, Measured):
+        return Kept(kept, kept)
+    between = abs((probed - facts.traffic.started).total_seconds())
+    return Kept(kept, kept * lag.kept(between))
+
+
+def _weighed(found: Iterable[Found], weights: Weights, kept: Kept) -> list[Finding]:
     table = weights.rules
-    if kept >= 1:
+    if kept == _FRESH:
         return [(rule, table[rule.name], because) for rule, because in found]
-    findings = []
-    for rule, because in found:
-        weight = table[rule.name]
-        if weight > 0 and rule.family in _FADING:
-            # What a late probe has against a host weakens; what excuses it keeps its weight.
-            late = f"{because} (probed late, {kept:.0%} of its weight)"
-            findings.append((rule, weight * kept, late))
-        else:
-            findings.append((rule, weight, because))
-    return findings
+    return [_faded(rule, table[rule.name], because, kept) for rule, because in found]
+
+
+def _faded(rule: Rule, weight: float, because: str, kept: Kept) -> Finding:
+    """Weaken what was seen at another time against a host; what excuses it keeps its weight."""
+    observed = rule.family is Family.TRAFFIC
+    share = kept.observed if observed else kept.probed
+    if share >= 1 or weight <= 0 or rule.family not in _FADING:
+        return rule, weight, because
+    when = "seen at another time" if observed else "probed late"
+    return rule, weight * share, f"{because} ({when}, {share:.0%} of its weight)"
 
 
 def _within_caps(

@@ -157,7 +157,7 @@ class WindowsAnswer:
     computer: str | None = None
     """The computer's NetBIOS name."""
     dialects: tuple[str, ...] = ()
-    """The versions of SMB that it speaks, lowest first, in nmap's words: 2.1, 3.1.1, ..."""
+    """The versions of SMB that it speaks, oldest first, as Microsoft writes them: 2.1, 3.0.2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,9 @@ RDP = 3389
 # Starting one costs a third of a second of processor time; then it mostly waits.
 PROCESSES = 8
 
+SMB_1 = "NT LM 0.12"
+_DIALECTS = {"202": "2.0.2", "210": "2.1", "300": "3.0", "302": "3.0.2", "311": "3.1.1"}
+_NO_DIGIT = re.compile(r"[^0-9]+")
 # As many as there are; nmap asks for five more than the oldest one.
 MAX_DIALECTS = 8
 # An honest product name has 60 letters, a NetBIOS name 15.
@@ -141,7 +144,9 @@ def _answer(port: int, script: Element) -> WindowsAnswer | None:
         return None
     told = {elem.get("key"): elem.text for elem in script.iterfind("elem")}
     version = told.get("Product_Version") or ""
-    dialects = (_text(elem.text) for elem in script.iterfind("table[@key='dialects']/elem"))
+    dialects = (
+        _dialect(elem.text or "") for elem in script.iterfind("table[@key='dialects']/elem")
+    )
     answer = WindowsAnswer(
         port=port,
         script=name,
@@ -156,6 +161,14 @@ def _answer(port: int, script: Element) -> WindowsAnswer | None:
 def _product(system: str | None, manager: str | None) -> str | None:
     """Take Samba at its second word: in the first it calls itself a Windows."""
     return manager if manager and "samba" in manager.lower() else system
+
+
+def _dialect(said: str) -> str | None:
+    """Write a dialect as Microsoft does; nmap has written 3.0.2 as 3.02, 302 and 3:0:2."""
+    if said.startswith(SMB_1):
+        return SMB_1
+    digits = _NO_DIGIT.sub("", said).ljust(3, "0")
+    return _DIALECTS.get(digits)
 
 
 def _text(said: str | None) -> str | None:

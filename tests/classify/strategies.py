@@ -1,22 +1,28 @@
 """Hypothesis strategies over everything that a verdict may stand on."""
 
+from datetime import UTC, date, datetime
 from ipaddress import IPv4Address
 
 from hypothesis import strategies as st
 
 from botprobe.model.facts import Facts
 from botprobe.model.mail import Trust
-from botprobe.model.outcome import NotMeasured
+from botprobe.model.outcome import Measured, NotMeasured
 from botprobe.model.results import (
     DnsblAnswer,
     DnsblResult,
     DnsResult,
+    MailLogTraffic,
     OsResult,
     PingResult,
     PortState,
+    ProxyRole,
+    ProxyTraffic,
     PtrName,
     Reply,
+    RouterTraffic,
     SmtpResult,
+    TrafficResult,
     WindowsAnswer,
     WindowsResult,
 )
@@ -116,6 +122,36 @@ WINDOWS_RESULTS = st.builds(
     ).map(tuple),
 )
 
+TRAFFIC_RESULTS = st.builds(
+    TrafficResult,
+    maillog=st.one_of(
+        st.none(),
+        st.builds(
+            MailLogTraffic,
+            connects=st.just(100),
+            accepted=st.integers(0, 40),
+            rejects=st.sampled_from(((), (("user unknown", 300),))),
+            driver_days=st.sampled_from(((), (date(2026, 11, 20),))),
+            mx_queries=st.sampled_from((0, 500)),
+        ),
+    ),
+    router=st.one_of(
+        st.none(),
+        st.builds(
+            RouterTraffic,
+            credit=st.integers(-500, 500),
+            smtp_packets=st.integers(0, 500),
+            pop_imap_packets=st.integers(0, 500),
+            nat=st.sampled_from((None, True, False)),
+            one_way=st.booleans(),
+        ),
+    ),
+    proxytrace=st.one_of(
+        st.none(), st.builds(ProxyTraffic, role=st.sampled_from(ProxyRole), mails=st.just(7))
+    ),
+)
+SEEN = st.sampled_from((datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC)))
+
 FACTS = st.builds(
     Facts,
     ping=st.one_of(NOT_MEASURED, PINGS.map(measured)),
@@ -124,6 +160,9 @@ FACTS = st.builds(
     dns=st.one_of(NOT_MEASURED, DNS_RESULTS.map(measured)),
     dnsbl=st.one_of(NOT_MEASURED, DNSBL_RESULTS.map(measured)),
     windows=st.one_of(NOT_MEASURED, WINDOWS_RESULTS.map(measured)),
+    traffic=st.one_of(
+        NOT_MEASURED, st.builds(Measured, TRAFFIC_RESULTS, started=SEEN, seconds=st.just(0.0))
+    ),
 )
 TARGETS = st.builds(
     Target,

@@ -1,7 +1,7 @@
 """Tests of the verdict."""
 
 from dataclasses import fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -28,6 +28,8 @@ from botprobe.model.results import (
     OsResult,
     ProxyProtocol,
     ProxyResult,
+    RouterTraffic,
+    TrafficResult,
     WindowsAnswer,
     WindowsResult,
 )
@@ -341,6 +343,26 @@ class TestLateProbe:
         }
 
         assert weights == {WEIGHTS.rules["speaks-smtp"]}
+
+
+class TestObservedAtAnotherTime:
+    def test_fades_where_the_address_may_be_anothers(self) -> None:
+        """What a router saw last month says little of who has the line today."""
+        traffic = TrafficResult(
+            router=RouterTraffic(credit=900, smtp_packets=900, pop_imap_packets=0)
+        )
+        today = measured(traffic)
+        before = replace(today, started=today.started - timedelta(days=10))
+
+        def weight(traffic: Measured[TrafficResult], facts: Facts) -> float:
+            verdict = verdict_on(replace(facts, traffic=traffic), delivered(), lag=0)
+            return sum(one.weight for one in verdict.evidence if one.family is Family.TRAFFIC)
+
+        dynamic, lasting = Facts(ping=ALIVE, dns=DYNAMIC), Facts(ping=ALIVE, dns=named("www.a.b"))
+
+        assert weight(today, dynamic) == WEIGHTS.rules["sends-without-fetching"]
+        assert 0 < weight(before, dynamic) < 0.01
+        assert weight(before, lasting) == WEIGHTS.rules["sends-without-fetching"]
 
 
 class TestWouldChange:

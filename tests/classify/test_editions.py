@@ -96,7 +96,7 @@ class TestDialects:
             ((SEVEN, SERVER), ("2.0.2", "2.1"), OsRole.AMBIGUOUS),
             ((SEVEN, SERVER), ("3.1.1",), OsRole.AMBIGUOUS),
             # That newer dialects went unanswered may be the network's doing.
-            ((XP, SERVER), ("NT LM 0.12 (SMBv1) [dangerous, but default]",), OsRole.AMBIGUOUS),
+            ((XP, SERVER), ("NT LM 0.12",), OsRole.AMBIGUOUS),
             ((SEVEN, SERVER), ("nonsense",), OsRole.AMBIGUOUS),
         ],
     )

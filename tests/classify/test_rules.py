@@ -1,7 +1,7 @@
 """Tests of the rules: what each finds, and what it keeps silent about."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from ipaddress import IPv4Address, ip_address
 
 import pytest
@@ -13,12 +13,17 @@ from botprobe.model.outcome import NotMeasured
 from botprobe.model.results import (
     DnsblAnswer,
     DnsblResult,
+    MailLogTraffic,
     OpenDoor,
     OsResult,
     PassiveResult,
     PortState,
     ProxyProtocol,
     ProxyResult,
+    ProxyRole,
+    ProxyTraffic,
+    RouterTraffic,
+    TrafficResult,
     WindowsAnswer,
     WindowsResult,
 )
@@ -60,6 +65,15 @@ def found(facts: Facts = NO_FACTS, target: Target = NAMED_BY_OPERATOR) -> set[st
     """The names of the rules that apply."""
     subject = subject_of(facts, target)
     return {rule.name for rule in RULES if rule.find(subject) is not None}
+
+
+def credit(
+    value: int, *, fetched: int = 0, nat: bool | None = None, one_way: bool = False
+) -> RouterTraffic:
+    """What a router counted."""
+    return RouterTraffic(
+        credit=value, smtp_packets=200, pop_imap_packets=fetched, nat=nat, one_way=one_way
+    )
 
 
 class TestAllRules:
@@ -372,3 +386,44 @@ class TestHidesAWindows:
             "other-system",
             "hides-a-windows",
         }
+
+
+REFUSED = MailLogTraffic(connects=100, accepted=2, rejects=(("user unknown", 98),))
+
+
+class TestTraffic:
+    @pytest.mark.parametrize(
+        ("traffic", "rules"),
+        [
+            (TrafficResult(), set()),
+            (TrafficResult(maillog=REFUSED), {"mostly-refused"}),
+            (TrafficResult(maillog=replace(REFUSED, accepted=90)), set()),
+            (TrafficResult(maillog=replace(REFUSED, rejects=(("x", 9),))), set()),
+            (
+                TrafficResult(
+                    maillog=MailLogTraffic(
+                        connects=9, accepted=9, driver_days=(date(2026, 11, 20),), mx_queries=7
+                    )
+                ),
+                {"drove-load", "asks-for-mx"},
+            ),
+            (TrafficResult(router=credit(150)), {"sends-without-fetching"}),
+            (TrafficResult(router=credit(149)), set()),
+            (TrafficResult(router=credit(900, nat=True)), set()),
+            (TrafficResult(router=credit(900, one_way=True)), set()),
+            (TrafficResult(router=credit(-20, fetched=30)), {"fetches-its-mail"}),
+            (TrafficResult(router=credit(-20, fetched=30, nat=True)), set()),
+            (TrafficResult(router=credit(-3, fetched=1)), set()),
+            (
+                TrafficResult(proxytrace=ProxyTraffic(role=ProxyRole.ORDERED, mails=3)),
+                {"ordered-by-proxy"},
+            ),
+            (
+                TrafficResult(proxytrace=ProxyTraffic(role=ProxyRole.CARRIED, mails=3)),
+                {"carried-as-proxy"},
+            ),
+        ],
+    )
+    def test_of_each_observer_has_its_signs(self, traffic: TrafficResult, rules: set[str]) -> None:
+        """Counts of several hosts, or of one direction, are nobody's; few packets are none."""
+        assert found(Facts(traffic=measured(traffic))) == rules

@@ -21,6 +21,7 @@ from botprobe.classify.editions import greeted_by_microsoft, is_domain_controlle
 from botprobe.classify.evaluate import Judged, Share, evaluate, wilson
 from botprobe.classify.oscatalog import OsRole, match_role, read_os
 from botprobe.classify.system import read_system
+from botprobe.classify.weights import log_odds, probability_of
 from botprobe.classify.windowsbuilds import read_windows
 from botprobe.cli.evaluate import evaluation_screen
 from botprobe.cli.rejudge import latest_cases
@@ -31,7 +32,7 @@ from botprobe.model.outcome import Measured
 from botprobe.model.results import PortState, WindowsResult
 from botprobe.model.verdict import Case, Label
 from botprobe.pipeline import Judge, rejudged
-from botprobe.wiring import judge_of
+from botprobe.wiring import judge_of, weights_of
 
 PRECISION, RECALL = 0.99, 0.95
 BYSTANDER = "bystander"
@@ -82,6 +83,19 @@ def judged(cases: Sequence[Case], known: Mapping[IpAddress, Known]) -> list[Judg
         )
         for case in cases
     ]
+
+
+def print_uncalibrated(console: Console, hosts: Sequence[Judged], prior: float) -> None:
+    """Print what even odds before all evidence would have said, as tables did before version 3."""
+    even = [
+        replace(host, probability=probability_of(log_odds(host.probability) - prior))
+        for host in hosts
+    ]
+    found = evaluate(even, BOT)
+    console.print(f"from even odds: Brier {found.brier:.4f}; probability: hosts, mean, bots")
+    for one in found.reliability:
+        means = f"{one.mean_probability:.3f}   {one.bots.value or 0:.3f}"
+        console.print(f"  {one.low:.1f}-{one.high:.1f}{one.hosts:>8}   {means}")
 
 
 def judging_time(cases: Sequence[Case], judge: Judge) -> str:
@@ -148,6 +162,7 @@ def main(arguments: Sequence[str]) -> int:
     console = Console(highlight=False, width=150, soft_wrap=True)
     found = evaluate(judged(cases, known), BOT)
     console.print(evaluation_screen(found, len(known) - len(everybody)))
+    print_uncalibrated(console, judged(cases, known), weights_of(settings).prior)
     reached = _print_targets(console, cases, known, judge)
     called = Counter(case.verdict.label for case in bystanders)
     naive = sum(naive_label(case) is Label.BOT for case in bystanders)

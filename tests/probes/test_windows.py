@@ -146,6 +146,32 @@ class TestArguments:
 
 
 class TestReadAnswers:
+    @pytest.mark.parametrize(
+        ("said", "dialects"),
+        [
+            (
+                ("NT LM 0.12 (SMBv1) [dangerous, but default]", "2.02", "2.10"),
+                ("NT LM 0.12", "2.0.2", "2.1"),
+            ),
+            (("202", "210", "300", "302", "311"), ("2.0.2", "2.1", "3.0", "3.0.2", "3.1.1")),
+            (("2:0:2", "2:1", "3:0", "3:0:2", "3:1:1"), ("2.0.2", "2.1", "3.0", "3.0.2", "3.1.1")),
+            (("4.0", "", "x" * 500), ()),
+        ],
+    )
+    def test_knows_the_dialects_as_any_nmap_writes_them(
+        self, said: tuple[str, ...], dialects: tuple[str, ...]
+    ) -> None:
+        """Each version of nmap had its own way; what is none of them is left out."""
+        elements = "".join(f"<elem>{one}</elem>" for one in said)
+        host = (
+            f'<host><hostscript><script id="smb-protocols"><table key="dialects">{elements}'
+            "</table></script></hostscript></host>"
+        )
+
+        answers = read_answers(host.encode(), Questions(scripts=(445,))).answers
+
+        assert tuple(one for answer in answers for one in answer.dialects) == dialects
+
     def test_reads_dialects_and_further_ports(self) -> None:
         """Whatever else nmap lists, only what was asked for is taken."""
         host = (

@@ -11,6 +11,7 @@ from botprobe.classify.rules.receipt import RECEIPT_RULES
 from botprobe.classify.rules.reputation import REPUTATION_RULES
 from botprobe.classify.rules.service import SERVICE_RULES
 from botprobe.classify.rules.system import SYSTEM_RULES
+from botprobe.classify.rules.traffic import TRAFFIC_RULES
 
 GROUPS: tuple[Group, ...] = (
     SYSTEM_RULES,
@@ -19,6 +20,7 @@ GROUPS: tuple[Group, ...] = (
     RECEIPT_RULES,
     REPUTATION_RULES,
     PROXY_RULES,
+    TRAFFIC_RULES,
 )
 
 RULES: tuple[Rule, ...] = tuple(rule for group in GROUPS for rule in group.rules)
