@@ -4,6 +4,7 @@ An unknown key is an error that names its path, so that a typing error never sil
 what was meant to be closed. Environment variables are called ``BOTPROBE_SECTION_KEY``.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,10 @@ from botprobe.scope.addresses import IpNetwork, unmapped_network
 
 # Thirty years in seconds; whatever is counted here is less.
 MAX_NUMBER = 1_000_000_000
-_POSITIVE = ("concurrency", "timeout", "every_seconds", "rescan_seconds")
+# What the address of a database begins with, as libpq has it.
+SHARED = ("postgresql://", "postgres://")
+_PASSWORD = re.compile(r"(?<=//)([^/?#:@]*):[^/?#]*@|(?<=[?&])(?:password|sslpassword)=[^&]*")
+_POSITIVE = ("concurrency", "timeout", "every_seconds", "rescan_seconds", "per_network")
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -133,9 +137,21 @@ class VerdictTable(Table, frozen=True):
 
 
 class StoreTable(Table, frozen=True):
-    """Where cases are kept."""
+    """Where cases are kept; ``store = "…"`` is short for its path."""
 
     path: str | None = None
+    """An SQLite file, or the ``postgresql://`` address of a database that machines share."""
+
+
+class WorkerTable(Table, frozen=True):
+    """A prober that shares its store with others."""
+
+    vantage: str = ""
+    """Where it looks from; without a name, the name of the machine."""
+    concurrency: int = 200
+    """Addresses that one worker investigates at the same time."""
+    per_network: int = 8
+    """Addresses of a /24 or /48 that all workers together investigate at the same time."""
 
 
 class LogTable(Table, frozen=True):
@@ -219,6 +235,7 @@ class Settings(Table, frozen=True):
     store: StoreTable = StoreTable()
     log: LogTable = LogTable()
     watch: WatchTable = WatchTable()
+    worker: WorkerTable = WorkerTable()
     report: ReportTable = ReportTable()
     mail: MailTable = MailTable()
     export: ExportTable = ExportTable()
@@ -263,7 +280,8 @@ def load(
     tables: dict[str, dict[str, Any]] = {}
     origins: dict[tuple[str, str], str] = {}
     for origin, layer in layers:
-        for name, table in layer.items():
+        for name, said in layer.items():
+            table = {"path": said} if name == "store" and isinstance(said, str) else said
             if not isinstance(table, Mapping):
                 raise ConfigError(f"{origin}: {name!r} is not a table of settings")
             tables.setdefault(name, {}).update(table)
@@ -303,6 +321,26 @@ def addresses(texts: tuple[str, ...], key: str) -> tuple[IpAddress, ...]:
         return tuple(_address(text) for text in texts)
     except ValueError as error:
         raise ConfigError(f"{key}: {error}") from error
+
+
+def is_shared(store: StoreTable) -> bool:
+    """Say whether the store is a database that other machines may use too."""
+    return (store.path or "").startswith(SHARED)
+
+
+def without_password(place: str) -> str:
+    """Return the place of a store as it may be shown."""
+    return (
+        _PASSWORD.sub(
+            lambda match: f"{match[1]}:***@" if match[1] is not None else "password=***", place
+        )
+        if place.startswith(SHARED)
+        else place
+    )
+
+
+def _starred(password: re.Match[str]) -> str:
+    return "password=***" if password[1] is None else f"{password[1]}:***@"
 
 
 def state_directory(environ: Mapping[str, str]) -> Path:
@@ -364,6 +402,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         if not variable.startswith("BOTPROBE_") or variable == "BOTPROBE_CONFIG":
             continue
         section, _, key = variable.removeprefix("BOTPROBE_").lower().partition("_")
+        if variable == "BOTPROBE_STORE":
+            key = "path"
         if section == "lab":
             continue  # the laboratory's own marks
         if section not in Settings.__struct_fields__:

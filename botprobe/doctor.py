@@ -23,7 +23,8 @@ from botprobe.probes.canary import EgressState
 from botprobe.probes.osdetect_nmap import nmap_version, os_database, require_raw_socket
 from botprobe.probes.ping import needs_raw_socket
 from botprobe.probing import canary_of, dnsbl_of, helo_name
-from botprobe.wiring import hostlog_of, open_store, scope_of
+from botprobe.storing import open_store
+from botprobe.wiring import hostlog_of, scope_of
 
 # Room for some ten thousand cases and logs; a full disk loses logs.
 ENOUGH_DISK = 100 * 2**20

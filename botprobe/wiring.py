@@ -5,17 +5,19 @@ import resource
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from importlib.resources import files
 from pathlib import Path
+from secrets import token_hex
 
 from botprobe.classify.classifier import judge
 from botprobe.classify.listings import read_zones
 from botprobe.classify.weights import NEVER_LATE, Weights, load_weights
-from botprobe.config import Settings, networks, state_directory
-from botprobe.errors import ConfigError, StoreError
+from botprobe.config import Settings, is_shared, networks, state_directory
+from botprobe.errors import ConfigError
 from botprobe.hostlog import HostLog
 from botprobe.intake.mailfile import after_action, moved_folder
 from botprobe.intake.networks import parse_networks
@@ -24,23 +26,25 @@ from botprobe.intake.watching import Feed, Scanner, mail_directories
 from botprobe.model.facts import Facts
 from botprobe.model.target import Target
 from botprobe.model.verdict import Verdict
+from botprobe.model.work import Presence
 from botprobe.pipeline import Judge, Pipeline, Watcher
 from botprobe.probes.proxy import Listener
 from botprobe.probing import open_listener, open_probes
-from botprobe.queue.local import LocalBell
+from botprobe.queue.base import Bell
 from botprobe.scope.addresses import Scope
 from botprobe.scope.budget import Budget, Limits
 from botprobe.scope.optout import read_optout
 from botprobe.service.again import parse_again
 from botprobe.service.audience import Audience, Everyone
 from botprobe.service.batch import Batch
-from botprobe.service.onlyone import only_one
+from botprobe.service.presence import Heart
 from botprobe.service.reader import Reader, Reading
 from botprobe.service.systemd import Supervisor
 from botprobe.service.watch import Watch
 from botprobe.service.worker import Worker
 from botprobe.store.base import CaseStore
-from botprobe.store.sqlite import SqliteStore
+from botprobe.store.database import SqlStore
+from botprobe.storing import open_store, open_work
 
 # Seconds until a thread that reads mails lets the event loop go on, which asks hosts meanwhile.
 SWITCH = 0.0005
@@ -79,29 +83,6 @@ def scope_of(settings: Settings) -> Scope:
         own_networks=networks(table.own_networks, "scope.own_networks"),
         opted_out=read_optout(Path(table.optout)) if table.optout else (),
     )
-
-
-def store_path(settings: Settings) -> Path:
-    """Return where the store's file is."""
-    path = settings.store.path
-    return Path(path) if path else state_directory(os.environ) / "cases.sqlite"
-
-
-def open_store(settings: Settings) -> SqliteStore:
-    """Return the store; it is opened by ``async with``."""
-    return SqliteStore(store_path(settings))
-
-
-def known_store(settings: Settings) -> SqliteStore:
-    """Return the store for a command that only reads it; a mistyped path must not make one.
-
-    Raises:
-        StoreError: there is none.
-    """
-    path = store_path(settings)
-    if not path.exists():
-        raise StoreError(f"there is no store {path}: scan, watch and probe make one")
-    return open_store(settings)
 
 
 def hostlog_of(settings: Settings) -> HostLog:
@@ -182,6 +163,29 @@ async def open_batch(
             )
 
 
+class Role(Enum):
+    """What a process does for a store."""
+
+    BOTH = auto()
+    READER = auto()
+    WORKER = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What stays while settings change."""
+
+    store: SqlStore
+    bell: Bell
+    budget: Budget
+    listener: Listener | None = None
+
+
+def _places(settings: Settings) -> int:
+    shared = is_shared(settings.store)
+    return settings.worker.concurrency if shared else settings.watch.concurrency
+
+
 class WatchParts:
     """Makes the parts of a watch from the current settings (``service.watch.Parts``).
 
@@ -192,15 +196,15 @@ class WatchParts:
     def __init__(
         self,
         load: Callable[[], Settings],
-        store: SqliteStore,
-        budget: Budget,
+        means: Means,
         audience: Audience,
-        listener: Listener | None = None,
+        role: Role = Role.BOTH,
     ) -> None:
-        self.store, self.budget, self._audience = store, budget, audience
-        self._listener = listener
+        self.store, self._bell, self.budget = means.store, means.bell, means.budget
+        self._listener, self._audience = means.listener, audience
         self.problem: str | None = None
-        self._load, self._bell = load, LocalBell()
+        self._load = load
+        self.reads, self.probes = role is not Role.WORKER, role is not Role.READER
         self.reload()
 
     def reload(self) -> None:
@@ -210,7 +214,7 @@ class WatchParts:
             BotprobeError: a setting is wrong, and the former ones stay.
         """
         settings = self._load()
-        reading, scanner = _reading(settings), _scanner(settings)
+        reading, scanner = _reading(settings), _scanner(settings, self.reads)
         again, after = parse_again(settings.watch.again), after_action(settings.watch.after)
         for root in scanner.roots:
             mail_directories(root)
@@ -262,16 +266,30 @@ class WatchParts:
                 judge=judging,
                 watcher=self._audience,
             )
-            yield Worker(
+            worker = Worker(
                 pipeline=pipeline,
                 store=self.store,
                 hostlog=hostlog_of(settings),
                 bell=self._bell,
                 audience=self._audience,
-                owner=f"{socket.gethostname()}:{os.getpid()}",
-                concurrency=settings.watch.concurrency,
+                owner=f"{socket.gethostname()}:{os.getpid()}:{token_hex(3)}",
+                concurrency=_places(settings),
                 again=self._again,
             )
+            async with self._presence(settings, worker):
+                yield worker
+
+    def _presence(self, settings: Settings, worker: Worker) -> AbstractAsyncContextManager[None]:
+        """Tell those who share the store that the worker lives; a file is nobody else's."""
+        if not is_shared(settings.store):
+            return nullcontext()
+        presence = Presence(
+            owner=worker.owner,
+            vantage=settings.worker.vantage or socket.gethostname(),
+            concurrency=worker.concurrency,
+        )
+        heart = Heart(store=self.store, presence=presence, trouble=self._audience.trouble)
+        return heart.beating(worker)
 
     def _read_scope(self, settings: Settings) -> None:
         self._scoped, self._optout_seen = settings, _signature(settings.scope.optout)
@@ -284,26 +302,35 @@ class WatchParts:
 
 
 @asynccontextmanager
-async def open_watch(load: Callable[[], Settings], screen: Audience) -> AsyncIterator[Watch]:
-    """Open the store for the one watch over it, and take over what a crash left behind.
+async def open_watch(
+    load: Callable[[], Settings], screen: Audience, role: Role = Role.BOTH
+) -> AsyncIterator[Watch]:
+    """Open the store to take mails and ask hosts, or one of both where others do the other.
 
     Args:
         load: reads the settings, now and whenever the operator asks for it.
         screen: who is told of everything; counters for Prometheus come beside it.
+        role: what this process does; a watch on a shared store only takes mails.
 
     Raises:
         BotprobeError: a setting is wrong, the store is not to be had, or a mailbox not to be read.
     """
     settings = load()
+    shared = is_shared(settings.store)
+    if shared and role is Role.BOTH:
+        role = Role.READER  # workers ask the hosts, here or elsewhere
     audience = Everyone([screen, *_metrics(settings)])
     _raise_file_limit()
     sys.setswitchinterval(SWITCH)
-    with only_one(store_path(settings)):
-        async with open_store(settings) as store, open_listener(settings) as listener:
-            await store.recover()
-            parts = WatchParts(load, store, await _budget(settings, store), audience, listener)
-            supervisor = Supervisor.from_environment(os.environ)
-            yield Watch(parts=parts, audience=audience, supervisor=supervisor)
+    async with (
+        open_work(settings, audience.trouble) as (store, bell),
+        open_listener(settings) as listener,
+    ):
+        budget = await _budget(settings, store)
+        means = Means(store=store, bell=bell, budget=budget, listener=listener)
+        parts = WatchParts(load, means, audience, role)
+        supervisor = Supervisor.from_environment(os.environ)
+        yield Watch(parts=parts, audience=audience, supervisor=supervisor)
 
 
 def _metrics(settings: Settings) -> list[Audience]:
@@ -332,8 +359,10 @@ def _reading(settings: Settings) -> Reading:
     )
 
 
-def _scanner(settings: Settings) -> Scanner:
+def _scanner(settings: Settings, reads: bool) -> Scanner:
     table = settings.watch
+    if not reads:
+        return Scanner((), ())
     if not table.mailboxes:
         raise ConfigError("watch.mailboxes: no mailbox is named, here or on the command line")
     roots = [Path(name).expanduser().resolve() for name in table.mailboxes]

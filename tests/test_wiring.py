@@ -11,10 +11,11 @@ from botprobe.config import Settings, load_settings
 from botprobe.errors import ConfigError
 from botprobe.probes.proxy import ProxyProbe
 from botprobe.probing import open_listener, open_probes
+from botprobe.queue.local import LocalBell
 from botprobe.scope.addresses import Scope
 from botprobe.scope.budget import Budget, Limits
 from botprobe.store.sqlite import SqliteStore
-from botprobe.wiring import WatchParts, shipped_weights, weights_of
+from botprobe.wiring import Means, WatchParts, shipped_weights, weights_of
 from tests.intake.test_watching import maildir
 from tests.service.fakes import FakeAudience
 
@@ -55,7 +56,8 @@ async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
     ):
         if listener is not None:
             proxy["listen"] = f"127.0.0.1:{listener.port}"
-        parts = WatchParts(load, store, Budget(Limits()), FakeAudience(), listener)
+        means = Means(store=store, bell=LocalBell(), budget=Budget(Limits()), listener=listener)
+        parts = WatchParts(load, means, FakeAudience())
         yield Installation(tmp_path, parts)
 
 

@@ -15,10 +15,13 @@ from botprobe.cli.headers import headers
 from botprobe.cli.host import host
 from botprobe.cli.maillog import maillog
 from botprobe.cli.probe import probe
+from botprobe.cli.queue import queue
 from botprobe.cli.rejudge import rejudge
 from botprobe.cli.report import report
 from botprobe.cli.scan import scan
+from botprobe.cli.store import store
 from botprobe.cli.watch import watch
+from botprobe.cli.worker import worker
 from botprobe.errors import BotprobeError, ConfigError, RefusedByScope, UsageError
 from botprobe.model.text import visible
 
@@ -32,11 +35,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(scan, watch, headers, probe, host, report, export, maillog),
+    *(scan, watch, worker, queue, headers, probe, host, report, export, maillog),
     *(rejudge, evaluate, doctor),
 ):
     app.command()(command)
 app.add_typer(config)
+app.add_typer(store)
 
 
 def _show_version(wanted: bool) -> None:

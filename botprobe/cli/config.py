@@ -9,7 +9,7 @@ import typer
 
 from botprobe.cli.options import AsJson, ConfigFile
 from botprobe.cli.render import print_json
-from botprobe.config import Loaded, load
+from botprobe.config import Loaded, load, without_password
 from botprobe.intake.mailfile import after_action
 from botprobe.model.text import visible
 from botprobe.service.again import parse_again
@@ -43,7 +43,7 @@ def show(
     if as_json:
         print_json(_document(loaded))
         return
-    for table, settings in msgspec.to_builtins(loaded.settings).items():
+    for table, settings in _shown(loaded).items():
         print(f"[{table}]")
         for key, value in settings.items():
             line = f"{key} = {_toml(value)}" if value is not None else f"# {key} is not set"
@@ -60,9 +60,17 @@ def _document(loaded: Loaded) -> dict[str, Any]:
                 key: {"value": value, "origin": _origin(loaded, table, key)}
                 for key, value in settings.items()
             }
-            for table, settings in msgspec.to_builtins(loaded.settings).items()
+            for table, settings in _shown(loaded).items()
         },
     }
+
+
+def _shown(loaded: Loaded) -> dict[str, dict[str, Any]]:
+    """Return all settings, with no password among them."""
+    tables: dict[str, dict[str, Any]] = msgspec.to_builtins(loaded.settings)
+    path = tables["store"]["path"]
+    tables["store"]["path"] = path and without_password(path)
+    return tables
 
 
 def _origin(loaded: Loaded, table: str, key: str) -> str:

@@ -12,7 +12,8 @@ from botprobe.config import Settings
 from botprobe.model.mail import IpAddress
 from botprobe.model.observation import Observation
 from botprobe.service.suspects import Handover, investigate
-from botprobe.wiring import open_store, scope_of
+from botprobe.storing import open_store
+from botprobe.wiring import scope_of
 
 Keep = Annotated[
     bool, typer.Option("--keep", help="Write what was seen of each host into its dossier.")

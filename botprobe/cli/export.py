@@ -18,7 +18,7 @@ from botprobe.export.formats import FORMATS
 from botprobe.model.finding import Finding
 from botprobe.model.verdict import Label
 from botprobe.report.files import write_bytes, write_whole
-from botprobe.wiring import known_store
+from botprobe.storing import known_store
 
 AbuseMail = Callable[[Finding, Mapping[str, Any], Publication], bytes]
 

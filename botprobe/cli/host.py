@@ -27,7 +27,8 @@ from botprobe.model.verdict import Case
 from botprobe.pipeline import rejudged
 from botprobe.report.files import write_whole
 from botprobe.report.pages import host_page
-from botprobe.wiring import judge_of, known_store
+from botprobe.storing import known_store
+from botprobe.wiring import judge_of
 
 # Of a host that mails us all day, the newest are shown and the others counted.
 MAX_SIGHTINGS = 200

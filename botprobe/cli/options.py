@@ -31,7 +31,8 @@ ProxyCheck = Annotated[
     typer.Option("--proxy-check", help="Also try whether it is an open proxy (proxy.listen)."),
 ]
 StorePath = Annotated[
-    Path | None, typer.Option("--store", help="SQLite file that keeps the cases.", metavar="FILE")
+    str | None,
+    typer.Option("--store", help="SQLite file or PostgreSQL address of the cases.", metavar="FILE"),
 ]
 LogDirectory = Annotated[
     Path | None, typer.Option("--log-dir", help="Directory of the host logs.", metavar="DIR")
@@ -104,7 +105,7 @@ def parse_address(text: str) -> IpAddress:
 def settings_from(
     config: Path | None,
     *,
-    store: Path | None = None,
+    store: str | None = None,
     log_dir: Path | None = None,
     helo_name: str | None = None,
     canary: list[str] | None = None,
@@ -115,6 +116,7 @@ def settings_from(
     msa_network: list[str] | None = None,
     own_host: list[str] | None = None,
     watch: dict[str, Any] | None = None,
+    worker: dict[str, Any] | None = None,
 ) -> Settings:
     """Read the settings and lay what the command line said over them.
 
@@ -122,7 +124,7 @@ def settings_from(
         ConfigError: a setting is unknown or wrong.
     """
     said: dict[str, dict[str, Any]] = {
-        "store": {"path": store and str(store)},
+        "store": {"path": store},
         "log": {"directory": log_dir and str(log_dir)},
         "smtp": {"helo_name": helo_name},
         "canary": {"hosts": canary or None},
@@ -135,6 +137,7 @@ def settings_from(
             "own_hosts": own_host or None,
         },
         "watch": watch or {},
+        "worker": worker or {},
     }
     overrides = {
         table: {key: value for key, value in keys.items() if value is not None}

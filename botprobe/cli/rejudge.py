@@ -15,7 +15,8 @@ from botprobe.cli.render import LABEL_STYLES, print_cases, stdout_console
 from botprobe.config import Settings
 from botprobe.model.verdict import Case, Label
 from botprobe.pipeline import rejudged
-from botprobe.wiring import judge_of, known_store
+from botprobe.storing import known_store
+from botprobe.wiring import judge_of
 
 # Longer than any store has been kept.
 EVER = timedelta(days=36_500)

@@ -23,7 +23,7 @@ from botprobe.report.periods import chosen_periods
 from botprobe.report.places import country_lookup, resolver_for, with_origins
 from botprobe.report.terminal import report_screen
 from botprobe.report.weekly import WeeklyReport, weekly_report
-from botprobe.wiring import known_store
+from botprobe.storing import known_store
 
 # A quarter of a year shows a trend; a longer period shows all of its own weeks, up to a year.
 TREND_WEEKS, MAX_TREND_WEEKS = 13, 53

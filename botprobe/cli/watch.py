@@ -24,7 +24,7 @@ from botprobe.cli.watchboard import WatchBoard
 from botprobe.cli.watchlines import LineWriter, WatchLines
 from botprobe.config import Settings
 from botprobe.service.audience import Audience
-from botprobe.wiring import open_watch
+from botprobe.wiring import Role, open_watch
 
 
 def watch(
@@ -73,17 +73,18 @@ def watch(
             watch={key: value for key, value in said.items() if value is not None},
         )
 
-    with _screen(jsonl=jsonl) as screen:
-        asyncio.run(_watch(load, screen))
+    with open_screen(jsonl=jsonl) as screen:
+        asyncio.run(run_watch(load, screen))
 
 
-async def _watch(load: Callable[[], Settings], screen: Audience) -> None:
-    async with open_watch(load, screen) as opened:
+async def run_watch(load: Callable[[], Settings], screen: Audience, role: Role = Role.BOTH) -> None:
+    """Do a watch's work, or a part of it, until told to stop."""
+    async with open_watch(load, screen, role) as opened:
         await opened.run()
 
 
 @contextmanager
-def _screen(*, jsonl: bool) -> Iterator[Audience]:
+def open_screen(*, jsonl: bool) -> Iterator[Audience]:
     """Draw on a terminal, write lines anywhere else."""
     if sys.stdout.isatty() and not jsonl:
         board = WatchBoard()

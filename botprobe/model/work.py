@@ -77,3 +77,54 @@ class HostHistory:
     due: datetime | None
     """When it is or was to be looked at next; None: nothing is planned."""
     refused: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """What a worker says of itself while it lives."""
+
+    owner: str
+    """Its name, as in its claims."""
+    vantage: str
+    """Where it looks from."""
+    concurrency: int
+    under_way: int = 0
+    finished: int = 0
+    """How many hosts it has concluded since it started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStatus:
+    """A worker, as the store knows it."""
+
+    presence: Presence
+    started: datetime
+    silent: float
+    """Seconds since it said that it lives."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankDepth:
+    """How many hosts of a rank there are in the host table."""
+
+    rank: Rank
+    due: int
+    """Due, and claimed by nobody."""
+    oldest: float | None
+    """Seconds for which the first of them has been due."""
+    planned: int
+    """Due later."""
+    claimed: int
+    """Being investigated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStatus:
+    """How the work stands."""
+
+    ranks: tuple[RankDepth, ...]
+    retried: int
+    """Hosts whose latest claims ended without a case, and which are tried again."""
+    given_up: int
+    """Hosts whose claims ended without a case so often that nobody tries again."""
+    workers: tuple[WorkerStatus, ...]

@@ -49,6 +49,10 @@ class Parts(Protocol):
     budget: Budget
     problem: str | None
     """Why nobody may be probed, None if all is well."""
+    reads: bool
+    """Whether this process takes mails."""
+    probes: bool
+    """Whether this process asks hosts; where a store is shared, other processes do."""
 
     @property
     def store(self) -> HostTable:
@@ -114,24 +118,29 @@ class Watch:
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
             workers = Workers(group, self.parts.worker)
-            reading = group.create_task(self.parts.reader().run())
+            reading = self._read(group)
             reporting = group.create_task(self._report(workers))
             self.supervisor.ready()
             while (command := await self._next(workers)) is not Command.STOP:
                 if command is Command.RELOAD and self._reload(workers):
                     reading.cancel()
-                    reading = group.create_task(self.parts.reader().run())
+                    reading = self._read(group)
             reading.cancel()
             self.supervisor.stopping()
             await self._drain(workers)
             reporting.cancel()
+
+    def _read(self, group: asyncio.TaskGroup) -> asyncio.Task[None]:
+        """Begin to take mails, if that is asked for."""
+        work = self.parts.reader().run() if self.parts.reads else _nothing()
+        return group.create_task(work)
 
     async def _next(self, workers: Workers) -> Command | None:
         """Mind halts, the opt-out file and the watchdog; return what is asked for, if anything."""
         self.supervisor.alive()
         if self._halted() is not None:
             await workers.abort()
-        elif workers.current is None:
+        elif workers.current is None and self.parts.probes:
             workers.start()
         now = time.monotonic()
         if now >= self._next_look:
@@ -203,6 +212,10 @@ class Watch:
                 self.parts.budget.forget(now)
                 forget_at += FORGET
             await asyncio.sleep(STATUS)
+
+
+async def _nothing() -> None:
+    """Do nothing."""
 
 
 def _one_line(status: Status) -> str:

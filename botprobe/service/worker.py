@@ -56,6 +56,8 @@ class Worker:
     concurrency: int
     again: tuple[timedelta, ...] = ()
     """When to look at a host again, counted from the first look."""
+    finished: int = 0
+    """How many hosts it has concluded."""
     _under_way: dict[IpAddress, tuple[Claim, asyncio.Task[None]]] = field(default_factory=dict)
     _dropped: set[IpAddress] = field(default_factory=set)
     _closing: bool = False
@@ -155,6 +157,7 @@ class Worker:
         if not current:
             self.audience.trouble(f"{claim.target}: somebody else claimed it meanwhile")
             return
+        self.finished += 1
         self.audience.concluded(claim, case)
         if case.refused is None:
             await self._write_log(case)

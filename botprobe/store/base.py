@@ -7,7 +7,7 @@ from typing import Protocol
 from botprobe.model.mail import IpAddress, Mail
 from botprobe.model.observation import Observation, Suspicion
 from botprobe.model.verdict import Case
-from botprobe.model.work import Arrival, Claim, Rank
+from botprobe.model.work import Arrival, Claim, Presence, Rank
 
 
 class CaseStore(Protocol):
@@ -101,4 +101,20 @@ class HostTable(Protocol):
 
     async def waiting(self) -> int:
         """Count the hosts that are due and not claimed."""
+        ...
+
+
+class Workforce(Protocol):
+    """Knows who shares the work; every method raises StoreError if it fails."""
+
+    async def beat(self, presence: Presence) -> None:
+        """Say that a worker lives."""
+        ...
+
+    async def bury(self, silence: timedelta) -> int:
+        """End the claims of workers that have been silent for so long; return how many."""
+        ...
+
+    async def leave(self, owner: str) -> None:
+        """Strike a worker off, and open its claims to all."""
         ...

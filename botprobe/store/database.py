@@ -27,11 +27,14 @@ from botprobe.model.observation import Observation, Suspicion
 from botprobe.model.target import Sighting
 from botprobe.model.verdict import Case, Label
 from botprobe.model.weekly import Period, Tallies
-from botprobe.model.work import Arrival, Claim, HostHistory, Rank
+from botprobe.model.work import Arrival, Claim, HostHistory, Presence, QueueStatus, Rank
 from botprobe.store import dossiers, hosts
+from botprobe.store.claims import Bid, claim_hosts
+from botprobe.store.depth import queue_status
 from botprobe.store.findings import boundary_mail, finding_page
 from botprobe.store.groupcommit import GroupCommit
 from botprobe.store.mails import insert_mails, known_keys, take_mails
+from botprobe.store.presence import beat, bury, leave
 from botprobe.store.rejudging import rewrite_page
 from botprobe.store.reporting import Locate, tallies
 from botprobe.store.rollup import count_case, rebuild
@@ -91,6 +94,13 @@ class SqlStore(AbstractAsyncContextManager["SqlStore"]):
     def _now(self, connection: Connection) -> datetime:
         """Return the time by the clock that all who share the store go by, aware UTC."""
         raise NotImplementedError
+
+    def _claim(self, connection: Connection, bid: Bid) -> Sequence[Claim]:
+        """Claim hosts, in a transaction."""
+        return claim_hosts(connection, bid)
+
+    def _ring(self, connection: Connection) -> None:
+        """Wake the workers of other machines, once the transaction is kept."""
 
     async def add_mail(self, mail: Mail) -> None:
         """Keep a mail and its hops; the same mail once more changes nothing."""
@@ -169,6 +179,7 @@ class SqlStore(AbstractAsyncContextManager["SqlStore"]):
             fresh = take_mails(connection, arrivals)
             decided_before = (self._now(connection) - cooldown).timestamp()
             hosts.plan_hosts(connection, fresh, decided_before)
+            self._ring(connection)
             return fresh
 
         return await self._write(work)
@@ -207,7 +218,9 @@ class SqlStore(AbstractAsyncContextManager["SqlStore"]):
             now = self._now(connection)
             dossiers.add_suspicions(connection, suspects, now)
             decided_before = (now - cooldown).timestamp()
-            return hosts.plan_suspects(connection, suspects, now, decided_before)
+            planned = hosts.plan_suspects(connection, suspects, now, decided_before)
+            self._ring(connection)
+            return planned
 
         return await self._write(work)
 
@@ -218,11 +231,9 @@ class SqlStore(AbstractAsyncContextManager["SqlStore"]):
 
         def work(connection: Connection) -> Sequence[Claim]:
             now = self._now(connection)
-            return hosts.claim_hosts(
+            return self._claim(
                 connection,
-                hosts.Bid(
-                    owner=owner, now=now, lease_end=now + lease, most=most, ranks=tuple(ranks)
-                ),
+                Bid(owner=owner, now=now, lease_end=now + lease, most=most, ranks=tuple(ranks)),
             )
 
         return await self._write(work)
@@ -252,6 +263,22 @@ class SqlStore(AbstractAsyncContextManager["SqlStore"]):
     async def waiting(self) -> int:
         """Count the hosts that are due and not claimed."""
         return await self._read(lambda c: hosts.waiting_hosts(c, self._now(c)))
+
+    async def beat(self, presence: Presence) -> None:
+        """Say that a worker lives."""
+        await self._write(lambda c: beat(c, presence, self._now(c)))
+
+    async def bury(self, silence: timedelta) -> int:
+        """End the claims of workers that have been silent for so long; return how many."""
+        return await self._write(lambda c: bury(c, self._now(c) - silence))
+
+    async def leave(self, owner: str) -> None:
+        """Strike a worker off, and open its claims to all."""
+        await self._write(lambda connection: leave(connection, owner))
+
+    async def queue_status(self) -> QueueStatus:
+        """Count what is due, planned, claimed, tried again and given up, and who works."""
+        return await self._read(lambda c: queue_status(c, self._now(c)))
 
     async def history(self, address: IpAddress) -> HostHistory | None:
         """Return what is known of an address beside its cases."""

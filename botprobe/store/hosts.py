@@ -6,9 +6,7 @@ believed dead cannot add a second verdict.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from operator import itemgetter
 from typing import Any
 
@@ -16,12 +14,10 @@ from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 from sqlalchemy import case as when
 
 from botprobe.model.mail import IpAddress
-from botprobe.model.target import Target
 from botprobe.model.verdict import Case
 from botprobe.model.work import Arrival, Claim, HostHistory, Rank
 from botprobe.store.dialects import larger, smaller, upsert
 from botprobe.store.schema import hosts
-from botprobe.store.sightings import sightings_of
 
 
 def plan_hosts(connection: Connection, arrivals: Sequence[Arrival], decided_before: float) -> None:
@@ -113,75 +109,6 @@ def plan_suspects(
     return planned
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bid:
-    """Who wants to claim hosts, and how many."""
-
-    owner: str
-    now: datetime
-    lease_end: datetime
-    most: int
-    ranks: tuple[Rank, ...]
-
-
-def claim_hosts(connection: Connection, bid: Bid) -> list[Claim]:
-    """Claim hosts that are due and that nobody has a live claim on, in the order of the ranks.
-
-    A lease of the owner's own never ends by the clock: a step of the clock must not let it ask a
-    host twice at the same time.
-    """
-    claims: list[Claim] = []
-    for rank in bid.ranks:
-        if len(claims) < bid.most:
-            claims += _claim_rank(connection, bid, rank, bid.most - len(claims))
-    return claims
-
-
-def _claim_rank(connection: Connection, bid: Bid, rank: Rank, most: int) -> list[Claim]:
-    now = bid.now.timestamp()
-    # Who is due at once is due whatever the clock says: it may have been set back.
-    due = hosts.c.due <= now if rank is Rank.LATER else hosts.c.due.is_not(None)
-    free = or_(hosts.c.lease.is_(None), and_(hosts.c.lease < now, hosts.c.owner != bid.owner))
-    chosen = (
-        select(hosts.c.ip)
-        .where(hosts.c.rank == int(rank), due, free)
-        .order_by(hosts.c.due)
-        .limit(most)
-        .with_for_update(skip_locked=True)  # others take others
-        .cte("chosen")
-        # Else PostgreSQL may choose anew for each row.
-        .prefix_with("MATERIALIZED", dialect="postgresql")
-    )
-    rows = connection.execute(
-        update(hosts)
-        .where(hosts.c.ip.in_(select(chosen.c.ip)))
-        .values(
-            owner=bid.owner,
-            lease=bid.lease_end.timestamp(),
-            attempt=hosts.c.attempt + 1,
-            tries=hosts.c.tries + 1,
-        )
-        .returning(
-            hosts.c.ip,
-            hosts.c.due,
-            hosts.c.attempt,
-            hosts.c.tries,
-            hosts.c.first_looked,
-        )
-    ).all()
-    return [
-        Claim(
-            target=Target(ip_address(row.ip), sightings_of(connection, row.ip)),
-            rank=rank,
-            due=_moment(row.due),
-            attempt=row.attempt,
-            tries=row.tries,
-            first_looked=None if row.first_looked is None else _moment(row.first_looked),
-        )
-        for row in sorted(rows, key=lambda row: (row.due, row.ip))
-    ]
-
-
 def finish_host(
     connection: Connection,
     claim: Claim,
@@ -240,10 +167,10 @@ def host_history(connection: Connection, address: IpAddress) -> HostHistory | No
         return None
     return HostHistory(
         address=address,
-        first_seen=_moment(row.first_seen),
-        last_seen=_moment(row.last_seen),
+        first_seen=moment_of(row.first_seen),
+        last_seen=moment_of(row.last_seen),
         sightings=row.sightings,
-        due=None if row.due is None else _moment(row.due),
+        due=None if row.due is None else moment_of(row.due),
         refused=row.refused,
     )
 
@@ -256,5 +183,6 @@ def _current(claim: Claim) -> tuple[Any, ...]:
     )
 
 
-def _moment(seconds: float) -> datetime:
+def moment_of(seconds: float) -> datetime:
+    """Return the time of so many seconds since the epoch, aware UTC."""
     return datetime.fromtimestamp(seconds, UTC)

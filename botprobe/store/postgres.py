@@ -5,16 +5,31 @@ all who wait for the same ones take them in the same order. Whoever shares the s
 clock of the database, whatever the own one says.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Text,
+    case,
+    cast,
+    create_engine,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import INET
 
-from botprobe.errors import ConfigError
+from botprobe.errors import ConfigError, StoreError
+from botprobe.model.work import Claim
+from botprobe.store.claims import Bid, NetworkRoom, claim_hosts
 from botprobe.store.database import SqlStore
-from botprobe.store.schema import metadata
+from botprobe.store.schema import hosts, metadata
 
 # A cut link is noticed within so many seconds, and not after the kernel's two hours.
 LINK: dict[str, Any] = {
@@ -27,6 +42,10 @@ LINK: dict[str, Any] = {
 
 # Number of the lock that whoever makes or changes tables holds: "botprobe" in bytes.
 TABLES_LOCK = int.from_bytes(b"botprobe")
+CLAIM_LOCK = TABLES_LOCK + 1
+
+_LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
+_NOTIFY = text("NOTIFY botprobe")
 
 
 class PostgresStore(SqlStore):
@@ -36,21 +55,39 @@ class PostgresStore(SqlStore):
         ConfigError: it is no connection string.
     """
 
-    def __init__(self, url: str) -> None:
-        self._conninfo = conninfo(url)
+    def __init__(self, url: str, *, per_network: int = 8, make_tables: bool = False) -> None:
+        self.conninfo = conninfo(url)
         super().__init__(shown(url))
+        self._per_network, self._make_tables = per_network, make_tables
 
     def _connect(self) -> Engine:
         return create_engine(
             "postgresql+psycopg://",
-            creator=lambda: psycopg.connect(self._conninfo),
+            creator=lambda: psycopg.connect(self.conninfo),
             pool_size=1,
             pool_pre_ping=True,
         )
 
     def _prepare_tables(self, connection: Connection) -> None:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": TABLES_LOCK})
-        metadata.create_all(connection)
+        if self._make_tables:
+            connection.execute(_LOCK, {"lock": TABLES_LOCK})
+            metadata.create_all(connection)
+        elif connection.scalar(text("SELECT to_regclass('host')")) is None:
+            raise StoreError(f"store {self.name} holds no tables yet: run botprobe store init")
+
+    def _claim(self, connection: Connection, bid: Bid) -> Sequence[Claim]:
+        # One after another: two who count the same network at the same time would both find room.
+        connection.execute(_LOCK, {"lock": CLAIM_LOCK})
+        return claim_hosts(connection, bid, self._room(connection))
+
+    def _room(self, connection: Connection) -> NetworkRoom:
+        network = _network_of(hosts.c.ip)
+        query = select(network, func.count()).where(hosts.c.lease.is_not(None)).group_by(network)
+        taken = {row[0]: row[1] for row in connection.execute(query)}
+        return NetworkRoom(network=network, most=self._per_network, taken=taken)
+
+    def _ring(self, connection: Connection) -> None:
+        connection.execute(_NOTIFY)
 
     def _now(self, connection: Connection) -> datetime:
         seconds: float = connection.scalar(
@@ -77,3 +114,10 @@ def shown(url: str) -> str:
     """Return server and database of a connection string, without user and password."""
     said = conninfo_to_dict(conninfo(url))
     return f"postgresql://{said.get('host', '')}/{said.get('dbname', '')}"
+
+
+def _network_of(ip: Any) -> ColumnElement[str]:
+    """Return the /24 or /48 around an address."""
+    address = cast(ip, INET)
+    bits = case((func.family(address) == 4, 24), else_=48)
+    return cast(func.network(func.set_masklen(address, bits)), Text)

@@ -157,3 +157,19 @@ hosts = Table(
 )
 _planned = hosts.c.due.is_not(None)
 Index("host_by_due", hosts.c.rank, hosts.c.due, sqlite_where=_planned, postgresql_where=_planned)
+# The claims that are open, for all who share the store.
+_claimed = hosts.c.lease.is_not(None)
+Index("host_by_owner", hosts.c.owner, sqlite_where=_claimed, postgresql_where=_claimed)
+
+# Who works on the store, and when each said so last; a claim of nobody here is open to all.
+workers = Table(
+    "worker",
+    metadata,
+    Column("owner", words(80), primary_key=True),
+    Column("vantage", words(80), nullable=False),
+    Column("concurrency", Integer, nullable=False),
+    Column("under_way", Integer, nullable=False),
+    Column("finished", Number, nullable=False),
+    Column("started", Float, nullable=False),
+    Column("beat", Float, nullable=False),
+)

@@ -40,6 +40,7 @@ class FakeParts:
         self.drain_seconds = 5.0
         self.scope, self.budget = LAB, Budget(Limits())
         self.problem: str | None = None
+        self.reads = self.probes = True
         self.tarpit = Tarpit()
         self.bell = LocalBell()
         self.workers_open = 0

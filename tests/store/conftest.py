@@ -20,7 +20,11 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> SqlStore:
         case _:
             from botprobe.store.postgres import PostgresStore  # noqa: PLC0415  # an extra
 
-            return PostgresStore(request.getfixturevalue("postgres").new_database())
+            return PostgresStore(
+                request.getfixturevalue("postgres").new_database(),
+                per_network=1000,
+                make_tables=True,
+            )
 
 
 @pytest.fixture
