@@ -76,7 +76,7 @@ _USUAL = re.compile(
     rf"(?>(?:from ((?:{_PLAIN}|\[[^ \[\]()\"\\]*+\])(?![^ ]))"
     rf"(?: \(({_INSIDE})\)(?: \(({_INSIDE})\){COMMENTS})?)? )?)"
     rf"by ({_NAME})(?: ?\(({_INSIDE})\){COMMENTS})?"
-    rf"(?: with ({_NAME}(?>(?: (?!tls ){_NAME})*))((?>(?: \({_INSIDE}\)| tls {_NAME})*)))?"
+    rf"(?: with ({_NAME}(?>(?: (?!tls(?![^ (;])){_NAME})*))((?>(?: \({_INSIDE}\)| tls {_NAME})*)))?"
     rf"(?: id ({_NAME}){COMMENTS})?"
     rf"( via (?>(?:{_NAME} ?)+))?"
     rf"(?: for ({_NAME}){COMMENTS})? ?"
@@ -187,7 +187,7 @@ def _sender_words(tokens: list[str]) -> tuple[str, ...]:
 
 def _before_tls(words: list[str]) -> list[str]:
     """Exim goes on behind the protocol: with esmtps (TLS1.3) tls TLS_AES_256_GCM_SHA384."""
-    return words[: words.index("tls")] if "tls" in words else words
+    return words[: words.index("tls", 1)] if "tls" in words[1:] else words
 
 
 def _split_date(value: str) -> tuple[str, str]:

@@ -83,7 +83,7 @@ def _says_more(raw: str) -> bool:
 def _read_exim(raw: str, index: int) -> Hop | None:
     """``from rdns ([1.2.3.4] helo=x)``, the HELO left out where it is the same; or no ``rdns``."""
     match = _EXIM.fullmatch(raw)
-    if match is None:
+    if match is None or "Received:" in raw:
         return None
     rdns, literal, helo, bare, bare_helo, by, protocol, sender, queue_id, recipient, *date = (
         match.groups()

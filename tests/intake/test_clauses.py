@@ -100,6 +100,8 @@ class TestSplitClauses:
     @settings(max_examples=500)
     @example("by x with ESMTPB id;")
     @example("by x id for; y")
+    @example("by x with tls id y; z")
+    @example("by x with esmtp tls; z")
     def test_the_short_way_and_the_long_way_agree(self, value: str) -> None:
         """Whatever the short form takes, the tokens give the same clauses for it."""
         short, long = split_clauses(value), split_tokens(value)
