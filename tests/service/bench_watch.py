@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from itertools import cycle, islice
 from pathlib import Path
 
 from botprobe.probes.osdetect import PORTS
@@ -48,10 +49,19 @@ concurrency = 1000
 """
 
 # Where nobody lives: most hosts of a backlog are long gone.
-EMPTY = (
-    IPv4Network("198.18.64.0/18"),
-    IPv4Network("198.18.192.0/18"),
-    IPv4Network("198.19.128.0/17"),
+EMPTY = tuple(
+    IPv4Network(text)
+    for text in (
+        "198.18.16.0/20",
+        "198.18.32.0/19",
+        "198.18.64.0/18",
+        "198.18.160.0/19",
+        "198.18.192.0/18",
+        "198.19.32.0/19",
+        "198.19.64.0/18",
+        "198.19.128.0/18",
+        "198.19.192.0/19",
+    )
 )
 
 # One host as a careful person would ask it, with our ports, tries and patience.
@@ -251,12 +261,12 @@ def burst(hosts: Sequence[Host], mails: int, seed: int) -> None:
 
 def backlog(mails: int) -> None:
     """Measure the memory of a watch that finds a full mailbox; each mail names four hosts."""
-    nobody = [str(address) for network in EMPTY for address in network][: mails * 4]
+    nobody = cycle(str(address) for network in EMPTY for address in network)
     with tempfile.TemporaryDirectory() as folder:
         box = Path(folder) / "box"
         prepared = Box(box)
-        for number in range(mails):
-            ip, *claimed = nobody[number * 4 : number * 4 + 4]
+        for _ in range(mails):
+            ip, *claimed = islice(nobody, 4)
             prepared.deliver(prepared.prepare(ip, claimed))
         watch = Watching(Path(folder))
         clock = time.monotonic()
@@ -373,10 +383,10 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench-watch", description=__doc__)
     parser.add_argument("--hosts", type=int, default=1000)
     parser.add_argument("--mails", type=int, default=10_000, help="of the burst")
-    parser.add_argument("--lone", type=int, default=60, help="mails on an idle watch")
+    parser.add_argument("--lone", type=int, default=200, help="mails on an idle watch")
     parser.add_argument("--loop", type=int, default=20, help="hosts for the shell loop")
     parser.add_argument("--crowd", type=int, default=160, help="hosts for xargs -P 16")
-    parser.add_argument("--backlog", type=int, default=20_000, help="mails of a full mailbox")
+    parser.add_argument("--backlog", type=int, default=25_000, help="mails of a full mailbox")
     parser.add_argument("--parts", nargs="*", default=["idle", "burst", "backlog", "crowd"])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
