@@ -27,6 +27,14 @@ from tests.service.labwatch import stop_at_once
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
+# Only the watch gets another clock: nmap, which asks the time at every packet, would crawl.
+LAUNCH = """
+import os
+os.environ.pop("LD_PRELOAD", None)
+from botprobe.cli.app import main
+main()
+"""
+
 # Room for the store, so that a ballast can fill the disk without harm to anybody else.
 DISK = "1500m"
 
@@ -67,7 +75,7 @@ class Victim:
         with (self.folder / "errors").open("a") as errors:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "botprobe", "watch", str(self.box.path)),
+                    *(sys.executable, "-c", LAUNCH, "watch", str(self.box.path)),
                     *("-c", str(self.folder / "botprobe.toml"), *logs),
                 ],
                 stdout=subprocess.DEVNULL,
