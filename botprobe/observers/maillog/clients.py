@@ -27,12 +27,13 @@ class ClientNames:
 
     def count_by_id(self, counts: Mapping[bytes, int]) -> dict[int, int]:
         """Return counts by number instead of by name."""
-        ids, id_of = self._ids, self.id_of
-        numbered: dict[int, int] = {}
+        ids = self._ids
+        if all(self.id_of(client) for client in counts if client not in ids):
+            return dict(zip(map(ids.__getitem__, counts), counts.values(), strict=True))
+        numbered: Counter[int] = Counter()
         for client, count in counts.items():
-            number = ids.get(client) or id_of(client)
-            numbered[number] = numbered.get(number, 0) + count
-        return numbered
+            numbered[self.id_of(client)] += count
+        return dict(numbered)
 
     def names(self) -> list[bytes]:
         """Return all clients; the position of each is its number."""

@@ -76,7 +76,7 @@ def scan_dns_log(chunk: bytes, zone: tzinfo | None = None) -> list[DnsEvents]:
             the system's.
     """
     dated = _EPOCH.sub(lambda match: _iso(match[1], zone), chunk)
-    return [_scan_hour(hour, block) for hour, block in split_hours(dated)]
+    return [_scan_hour(hour, block) for hour, block, _ in split_hours(dated)]
 
 
 def _scan_hour(hour: bytes, block: bytes) -> DnsEvents:

@@ -34,6 +34,15 @@ class Family(NamedTuple):
     """Postfix's syslog name, as far as the last slash: ``postfix``, ``postfix/submission``."""
 
 
+class HourBlock(NamedTuple):
+    """Whole lines whose stamps are of one hour."""
+
+    hour: bytes
+    """The start of the stamps, hour included."""
+    block: bytes
+    lines: int
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """The head of one line."""
@@ -63,36 +72,43 @@ def lines_of(block: bytes) -> list[bytes]:
     return block.removesuffix(b"\n").split(b"\n") if block else []
 
 
-def split_hours(block: bytes) -> list[tuple[bytes, bytes]]:
+def split_hours(block: bytes) -> list[HourBlock]:
     """Split whole lines by the hour of their stamps; lines without a stamp have the hour ``b""``.
 
     A log is nearly always in order, so the block is of one hour or falls into few runs.
     """
     first = _HOUR.match(block)
-    if first is not None and block.count(b"\n%s:" % first[0]) == block.count(b"\n", 0, -1):
-        return [(first[0], block)]
-    runs: list[tuple[bytes, bytes]] = []
+    if first is not None:
+        behind = block.count(b"\n", 0, -1)
+        if block.count(b"\n%s:" % first[0]) == behind:
+            return [HourBlock(first[0], block, behind + 1)]
+    runs: list[HourBlock] = []
     position = 0
     while position < len(block) and len(runs) < _MAX_RUNS:
         found = _HOUR.match(block, position)
         hour = found[0] if found else b""
         end = _end_of_run(block, position, hour)
-        runs.append((hour, block[position:end]))
+        runs.append(HourBlock(hour, block[position:end], block.count(b"\n", position, end - 1) + 1))
         position = end
     return runs + _sorted_by_hour(block[position:])
 
 
 def _end_of_run(block: bytes, position: int, hour: bytes) -> int:
-    if hour:
+    if not hour:
+        return (block.find(b"\n", position) + 1) or len(block)
+    # In a log that is in order nothing else stands before the hour's last line.
+    last = block.rfind(b"\n%s:" % hour, position)
+    if last < 0:
+        last = position
+    elif block.count(b"\n%s:" % hour, position) != block.count(b"\n", position, last + 1):
         stop = re.compile(rb"\n(?!%s:)" % re.escape(hour)).search(block, position)
-    else:
-        stop = re.compile(rb"\n").search(block, position)
-    return stop.end() if stop else len(block)
+        return stop.end() if stop else len(block)
+    return (block.find(b"\n", last + 1) + 1) or len(block)
 
 
-def _sorted_by_hour(block: bytes) -> list[tuple[bytes, bytes]]:
+def _sorted_by_hour(block: bytes) -> list[HourBlock]:
     hours: dict[bytes, list[bytes]] = {}
     for line in lines_of(block):
         found = _HOUR.match(line)
         hours.setdefault(found[0] if found else b"", []).append(line)
-    return [(hour, b"\n".join(lines) + b"\n") for hour, lines in hours.items()]
+    return [HourBlock(hour, b"\n".join(lines) + b"\n", len(lines)) for hour, lines in hours.items()]

@@ -9,12 +9,12 @@ share host and name, which is what makes this fast: one pattern per such family 
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import chain
 from re import Pattern
 
 from botprobe.observers.maillog.events import HourEvents, Way
 from botprobe.observers.maillog.heads import Family
-from botprobe.observers.maillog.rejects import CONTENT, RejectKind, reject_kind
+from botprobe.observers.maillog.rejects import CONTENT, OTHER, RejectKind, reason_of, reject_kind
 
 # What the actions of access tables and milters are called in the log (access(5)).
 _ACTION = (
@@ -28,36 +28,31 @@ _SCREEN = (
     rb"|COMMAND (?:(?:TIME|COUNT|LENGTH) LIMIT|PIPELINING)"
 )
 
-# The words in braces are filled in. What follows an event is optional, so that an
-# event in a form that we do not know is seen too, and counted as unread.
-# Groups: event, client, rest of the line; event without a client; relay, status.
+# The words in braces are filled in. What follows an event is optional, so that an event in a
+# form that we do not know is seen too, and counted as unread. A single pattern for all of them,
+# because finding the heads of the lines is what takes the time.
+# Groups: event, client, rest of the line; queue id, "s" where the mail becomes active; relay and
+# status of a delivery; an event without a client; a line of another family.
 _EVENTS = rb"""
-\n{head}(?:
- (?:smtpd|cleanup|postscreen)\[\d++\]:\ (?!disconnect|lost)(?:{id}:\ )?
-  (connect\ from\ |client=|{action}[A-Z-]++\ from[ ]
+\n(?:{head}(?:
+ (?:smtpd\[{pid}\ (?!disconnect|lost|Anonymous)|cleanup\[{pid}\ |postscreen\[{pid}\ )
+  (?:{id}\ )?(connect\ from\ |client=|{action}[A-Z-]++\ from[ ]
   |warning:\ (?=[^\[\n]*+\[[^\]\n]*+\][:\d]*+\ SASL\ ))
-  (?>(?:[^\[\n]*+\[([^\]\n]++)\](?>(?::\d++)?)([^\n]*+))?)
-|(?:(?:cleanup|pickup)\[\d++\]:\ {id}|postscreen\[\d++\]):\ ({action}|uid=|(?:{screen})(?=\ ))
-|(?:smtp|local|lmtp|virtual|pipe|error|relay|discard)\[\d++\]:\ {id}:\ to=
-  (?>(?:[^,\n]*+,\ (?>(?:orig_to=[^,\n]*+,\ )?)relay=([^,\n]*+),\ {keys}status=([a-z]++))?)
-)"""
-
-# Groups: queue id, "s" where the mail becomes active; a line of another family.
-_QUEUE = rb"""
-\n(?:{head}[no]?qmgr\[\d++\]:\ ({id}):\ (?:removed|from=<?[^>\n]*+[^\n]*?,\ (s)ize=)
-|(?!{head}[^/\[\n]*+\[)([^\n]++))"""
+  (?:[^\[\n]*+\[([^\]\n]++)\](?>(?::\d++)?)(.*+))?
+ |[no]?qmgr\[{pid}\ ([0-9A-Za-z]++):\ (?:removed|from=.*,\ (s)ize=)
+ |(?:smtp|local|lmtp|virtual|pipe|error|relay|discard)\[{pid}\ {id}\ to=
+  (?:[^,\n]*+,\ (?>(?:orig_to=[^,\n]*+,\ )?)relay=([^,\n]*+),\ {keys}status=([a-z]++))?
+ |(?:(?:cleanup|pickup)\[{pid}\ {id}|postscreen\[{pid})\ ({action}|uid=|(?:{screen})(?=\ ))
+ )
+|(?!{head}[^/\[\n]*+\[)(.++))"""
 
 _LOOPBACK = re.compile(rb"\[(?:127\.|::1\])|^(?:127\.|localhost)")
 # A log that changes host or syslog name more often than this builds patterns anew.
 _MAX_FAMILIES = 256
-# So many relays are remembered, to look at each of them once.
-_MAX_RELAYS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Patterns:
-    events: Pattern[bytes]
-    queue: Pattern[bytes]
+# A delivery in a form that we do not know.
+_UNREAD = Way.LOCAL, ""
+# So many relays and replies are remembered, to look at each of them once.
+_MAX_REMEMBERED = 10_000
 
 
 class PostfixScanner:
@@ -65,73 +60,89 @@ class PostfixScanner:
 
     def __init__(self, own_kinds: Sequence[RejectKind] = ()) -> None:
         self._own_kinds = own_kinds
-        self._patterns: dict[Family, _Patterns] = {}
-        self._ways: dict[bytes, Way] = {}
+        self._patterns: dict[Family, Pattern[bytes]] = {}
+        self._ways: dict[tuple[bytes, bytes], tuple[Way, str]] = {}
+        self._kinds: dict[bytes, str] = {}
 
     def scan(self, block: bytes, family: Family, into: HourEvents) -> list[bytes]:
         """Count the lines of a family and return all other lines.
 
         Args:
-            block: whole lines, with a line feed before the first.
+            block: whole lines.
             family: the family to count.
             into: where to add the counts.
         """
-        patterns = self._patterns_of(family)
-        connects: list[bytes] = []
-        accepted: list[bytes] = []
+        connects, accepted = into.connects, into.accepted
+        sessions: list[tuple[bytes, bytes, bytes]] = []
         deliveries: list[tuple[bytes, bytes]] = []
-        for event, client, rest, bare, relay, status in patterns.events.findall(block):
-            if event == b"connect from ":
+        others: list[bytes] = []
+        pattern = self._pattern_of(family)
+        # The pattern begins with the end of the line before; a copy of the block would cost more.
+        first = b"\n" + block[: block.find(b"\n") + 1]
+        found = chain(pattern.findall(first), pattern.findall(block))
+        for event, client, rest, queue_id, active, relay, status, bare, other in found:
+            if event == b"connect from " and client:
                 connects.append(client)
-            elif event == b"client=":
+            elif queue_id:
+                into.queue.append((queue_id, active == b"s"))
+            elif event == b"client=" and client:
                 accepted.append(client)
             elif event:
-                self._session_event(event, client, rest, into)
+                sessions.append((event, client, rest))
+            elif other:
+                others.append(other)
             elif bare:
                 _bare_event(bare, into)
             else:
                 deliveries.append((relay, status))
-        into.connects += _known(connects, into)
-        into.accepted += _known(accepted, into)
+        self._count_sessions(sessions, into)
         self._count_deliveries(deliveries, into)
-        found = patterns.queue.findall(block)
-        into.queue += [(queue_id, active == b"s") for queue_id, active, _ in found if queue_id]
-        return [other for _, _, other in found if other]
+        return others
 
     def _count_deliveries(self, deliveries: list[tuple[bytes, bytes]], into: HourEvents) -> None:
         ways = self._ways
-        if len(ways) > _MAX_RELAYS:
-            ways.clear()
-        for (relay, status), count in Counter(deliveries).items():
-            if status:
-                way = ways.get(relay) or ways.setdefault(relay, _way(relay))
-                into.deliveries[way, status.decode()] += count
+        for delivery, count in Counter(deliveries).items():
+            way = ways.get(delivery)
+            if way is None:
+                if len(ways) >= _MAX_REMEMBERED:
+                    ways.clear()
+                relay, status = delivery
+                way = ways[delivery] = _way(relay), status.decode()
+            into.deliveries[way] += count
+        lost = into.deliveries.pop(_UNREAD, 0)
+        for _ in range(lost):
+            into.unread.add(b"to= without relay= and status=")
+
+    def _count_sessions(self, sessions: list[tuple[bytes, bytes, bytes]], into: HourEvents) -> None:
+        kinds = self._kinds
+        for event, client, rest in sessions:
+            if event == b"warning: ":
+                if b" authentication failed" in rest:
+                    into.sasl_failures[client] += 1
+            elif not client:
+                into.unread.add(event + b"without an [address]")
+            elif b"reject: " in event:
+                reason = reason_of(rest)
+                kind = kinds.get(reason) or self._kind_of(reason)
+                milter = kind == OTHER and event.startswith(b"milter-")
+                into.refuse(client, CONTENT if milter else kind)
             else:
-                for _ in range(count):
-                    into.unread.add(b"to= without relay= and status=")
+                into.actions[event.partition(b":")[0].decode()] += 1
 
-    def _session_event(self, event: bytes, client: bytes, rest: bytes, into: HourEvents) -> None:
-        if event == b"warning: ":
-            if b" authentication failed" in rest:
-                into.sasl_failures[client] += 1
-        elif not client:
-            into.unread.add(event)
-        elif b"reject: " in event:
-            kind = reject_kind(rest, self._own_kinds)
-            milter = event.startswith(b"milter-")
-            into.refuse(client, CONTENT if milter and kind == "other" else kind)
-        else:
-            into.actions[event.partition(b":")[0].decode()] += 1
+    def _kind_of(self, reason: bytes) -> str:
+        """Look a reason up and remember it: most replies differ only by the address in them."""
+        if len(self._kinds) >= _MAX_REMEMBERED:
+            self._kinds.clear()
+        kind = self._kinds[reason] = reject_kind(reason, self._own_kinds)
+        return kind
 
-    def _patterns_of(self, family: Family) -> _Patterns:
-        patterns = self._patterns.get(family)
-        if patterns is None:
+    def _pattern_of(self, family: Family) -> Pattern[bytes]:
+        pattern = self._patterns.get(family)
+        if pattern is None:
             if len(self._patterns) >= _MAX_FAMILIES:
                 self._patterns.clear()
-            patterns = self._patterns[family] = _Patterns(
-                _compile(_EVENTS, family), _compile(_QUEUE, family)
-            )
-        return patterns
+            pattern = self._patterns[family] = _compile(_EVENTS, family)
+        return pattern
 
 
 def _bare_event(event: bytes, into: HourEvents) -> None:
@@ -150,9 +161,10 @@ def _compile(template: bytes, family: Family) -> Pattern[bytes]:
     tag = re.escape(b" %s %s/" % (family.host, family.instance))
     parts = {
         b"{head}": rb".{%d}%s" % (family.stamp_width, tag),
-        b"{id}": rb"[0-9A-Za-z]++",
-        # Not possessive as a whole: before 3.11.5, Python then forgets what is inside.
-        b"{keys}": rb'(?:(?!status=)[a-z_]++=[^,\n]*+,"?+\ )*',
+        b"{id}": rb"[0-9A-Za-z]++:",
+        # Not [0-9]: a loop over all but one character is much faster.
+        b"{pid}": rb"[^\]]++\]:",
+        b"{keys}": rb"(?>(?:(?!status=)[^\ \n]++\ )*)",
         b"{action}": _ACTION.replace(b" ", rb"\ "),
         b"{screen}": _SCREEN.replace(b" ", rb"\ "),
     }
@@ -166,11 +178,3 @@ def _way(relay: bytes) -> Way:
         return Way.LOOPBACK
     # smtp(8) writes host[address]:port; local(8), pipe(8) and lmtp(8) over a socket have no port.
     return Way.REMOTE if relay[-1:].isdigit() and b"]:" in relay else Way.LOCAL
-
-
-def _known(clients: list[bytes], into: HourEvents) -> list[bytes]:
-    if b"" not in clients:
-        return clients
-    for _ in range(clients.count(b"")):
-        into.unread.add(b"connect from or client= without an [address]")
-    return [client for client in clients if client]

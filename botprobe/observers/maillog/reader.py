@@ -26,6 +26,8 @@ from botprobe.observers.maillog.scanner import LogScanner
 from botprobe.observers.maillog.stamps import YearClock
 from botprobe.observers.maillog.tally import LogTally
 
+PIECES_AHEAD = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
@@ -90,13 +92,14 @@ class _Workers:
 
     def count(self, parts: Iterable[Piece | bytes]) -> Iterator[list[HourEvents]]:
         """Yield the counts of each part."""
-        idle = deque(self._connections)
         busy: deque[Connection] = deque()
-        for part in parts:
-            if not idle:
-                yield _result(busy[0])
-                idle.append(busy.popleft())
-            connection = idle.popleft()
+        for number, part in enumerate(parts):
+            # A piece of a file is a few bytes: a worker has its next one waiting. Chunks would fill
+            # the pipe, and whoever writes into a full pipe cannot read.
+            ahead = PIECES_AHEAD if isinstance(part, Piece) else 1
+            if len(busy) >= ahead * len(self._connections):
+                yield _result(busy.popleft())
+            connection = self._connections[number % len(self._connections)]
             connection.send(part)
             busy.append(connection)
         for connection in busy:

@@ -57,6 +57,15 @@ _KNOWN: tuple[tuple[str, bytes], ...] = (
 )
 
 
+def reason_of(reply: bytes) -> bytes:
+    """Cut a logged reply to the words of the server.
+
+    Behind the envelope (``; from=<...>``) stand the sender's HELO and addresses, and before the
+    reason often the refused address: nothing of the sender may decide.
+    """
+    return reply.partition(b"; from=<")[0].rpartition(b">: ")[2]
+
+
 def reject_kind(reply: bytes, own: Sequence[RejectKind] = ()) -> str:
     """Say why a command was refused.
 
@@ -64,8 +73,7 @@ def reject_kind(reply: bytes, own: Sequence[RejectKind] = ()) -> str:
         reply: the reply as logged, from its code to the envelope (``; from=<...>``).
         own: kinds of the operator, looked at first.
     """
-    # Behind the envelope stand the sender's HELO and addresses: nothing there may decide.
-    text = reply.partition(b"; from=<")[0].lower()
+    text = reason_of(reply).lower()
     for entry in own:
         if entry.words in text:
             return entry.kind

@@ -27,10 +27,10 @@ class LogScanner:
 
     def scan(self, chunk: bytes) -> list[HourEvents]:
         """Count whole lines; one result for each hour in them."""
-        return [self._scan_hour(hour, block) for hour, block in split_hours(chunk)]
+        return [self._scan_hour(*hour) for hour in split_hours(chunk)]
 
-    def _scan_hour(self, hour: bytes, block: bytes) -> HourEvents:
-        events = HourEvents(hour, lines=block.count(b"\n") + (not block.endswith(b"\n")))
+    def _scan_hour(self, hour: bytes, block: bytes, lines: int) -> HourEvents:
+        events = HourEvents(hour, lines)
         family = _first_family(block)
         if not hour:
             for line in lines_of(block):
@@ -41,7 +41,7 @@ class LogScanner:
         elif family is None or not self._wanted(family):
             self._scan_rest(lines_of(block), events)
         else:
-            self._scan_rest(self._postfix.scan(b"\n" + block, family, events), events)
+            self._scan_rest(self._postfix.scan(block, family, events), events)
         return events
 
     def _scan_rest(self, lines: Sequence[bytes], events: HourEvents) -> None:
@@ -55,7 +55,7 @@ class LogScanner:
             elif self._wanted(head.family):
                 families.setdefault(head.family, []).append(line)
         for family, members in families.items():
-            self._postfix.scan(b"\n" + b"\n".join(members) + b"\n", family, events)
+            self._postfix.scan(b"\n".join(members) + b"\n", family, events)
 
     def _count_other(self, program: bytes, rest: bytes, events: HourEvents) -> None:
         if program in SENDMAIL_PROGRAMS:

@@ -108,16 +108,19 @@ class LogTally:
         self._follow_queue(counts, events.queue)
 
     def _follow_queue(self, counts: HourCounts, queue: Iterable[tuple[bytes, bool]]) -> None:
-        in_queue = self._in_queue
+        in_queue, activations, queued = self._in_queue, 0, 0
         for queue_id, active in queue:
             if not active:
                 in_queue.discard(queue_id)
                 continue
-            counts.activations += 1
+            activations += 1
             if queue_id not in in_queue:
-                counts.queued += 1
-                if len(in_queue) < MAX_QUEUE:
-                    in_queue.add(queue_id)
+                queued += 1
+                in_queue.add(queue_id)
+        counts.activations += activations
+        counts.queued += queued
+        if len(in_queue) > MAX_QUEUE:
+            in_queue.clear()
 
     def _add_clients(self, day: date, events: HourEvents) -> None:
         if self._open is None or self._open.day != day:

@@ -77,6 +77,16 @@ class TestReading:
 
         assert max(len(chunk) for chunk in chunks(path)) <= 2 * CHUNK_BYTES
 
+    def test_a_damaged_block_is_an_input_error(self, tmp_path: Path, log: Path) -> None:
+        """What is wrong inside a packed file is told like what is wrong at its start."""
+        packed = bytearray(gzip.compress(log.read_bytes()))
+        packed[10:60] = b"\xff" * 50
+        path = tmp_path / "mail.log.gz"
+        path.write_bytes(packed)
+
+        with pytest.raises(InputError, match="mail.log.gz"):
+            _read(path)
+
     @pytest.mark.parametrize("name", ["missing.log", "broken.gz", "broken.xz"])
     def test_what_cannot_be_read_is_an_input_error(self, tmp_path: Path, name: str) -> None:
         """A missing or damaged file is told in one line."""
