@@ -84,7 +84,7 @@ class TestReading:
         path = tmp_path / "mail.log.gz"
         path.write_bytes(packed)
 
-        with pytest.raises(InputError, match="mail.log.gz"):
+        with pytest.raises(InputError, match=r"mail\.log\.gz"):
             _read(path)
 
     @pytest.mark.parametrize("name", ["missing.log", "broken.gz", "broken.xz"])
