@@ -1,7 +1,8 @@
 """Alarms: abnormal days and shifted levels, each with its reason in one sentence.
 
 The rule of the work (Musashi et al.): the server is under abuse when alpha falls while the DNS
-queries rise. Without D_q alpha alone is judged, and the alarm says so.
+queries rise. Below what moves alpha, a client or a crowd of strangers is seen by its own surge.
+Without either alpha alone is judged, and the alarm says so.
 """
 
 import math
@@ -17,17 +18,28 @@ from botprobe.observers.maillog.baseline import (
     log_connects,
     log_queries,
     log_reject_rate,
+    log_strangers,
+    log_surge,
     score,
 )
 from botprobe.observers.maillog.changes import change_points
 from botprobe.observers.maillog.figures import Figures
 
-# Chosen on simulated months of one seed, measured on those of another
-# (scripts/bench-maillog-detection): one false alarm in eight years.
+# Chosen on simulated months of one seed, measured on those of others
+# (scripts/bench-maillog-detection): one false alarm in four to eight years.
 ALPHA_FALLS = -4.0
 QUERIES_RISE = 1.0
 # Without a witness alpha has to fall further.
 ALPHA_FALLS_ALONE = -5.0
+# Largest surge of one client, and of all strangers, in robust standard deviations of their
+# logarithm (each at least 0.25), and the share of N_c that they need at least.
+SURGE_RISES = 5.0
+STRANGERS_RISE = 4.0
+LEAST_SPREAD = 0.25
+LEAST_STRANGERS_SPREAD = 0.15
+LEAST_SHARE = 0.015
+# And so many connections: a small server has a busy client every other day.
+LEAST_CONNECTS = 20
 
 
 class AlarmKind(StrEnum):
@@ -35,6 +47,8 @@ class AlarmKind(StrEnum):
 
     ALPHA_FALLS_QUERIES_RISE = "alpha-falls-queries-rise"
     ALPHA_FALLS = "alpha-falls"
+    CLIENT_SURGE = "client-surge"
+    STRANGERS_SURGE = "strangers-surge"
     LEVEL_SHIFT = "level-shift"
 
 
@@ -48,6 +62,8 @@ class Alarm:
     """One sentence."""
     alpha: Score | None = None
     """Set for an abnormal day."""
+    surging: int | None = None
+    """Number of the client that surges, if that is the alarm."""
 
 
 def find_alarms(days: Sequence[Figures]) -> list[Alarm]:
@@ -57,28 +73,88 @@ def find_alarms(days: Sequence[Figures]) -> list[Alarm]:
 
 
 def judge_day(day: Figures, days: Sequence[Figures]) -> Alarm | None:
-    """Judge one day against the others."""
+    """Judge one day against the others; of several alarms the one that tells most is raised."""
     alpha = score(day, days, log_alpha)
-    if alpha is None or alpha.z >= ALPHA_FALLS:
+    if alpha is None:
         return None
-    fallen = (
+    return (
+        _alpha_falls_queries_rise(day, days, alpha)
+        or _client_surge(day, days, alpha)
+        or _strangers_surge(day, days, alpha)
+        or _alpha_falls(day, days, alpha)
+    )
+
+
+def _alpha_falls_queries_rise(day: Figures, days: Sequence[Figures], alpha: Score) -> Alarm | None:
+    queries = score(day, days, log_queries)
+    if alpha.z >= ALPHA_FALLS or queries is None or queries.z <= QUERIES_RISE:
+        return None
+    factor = math.exp(queries.value - queries.usual)
+    because = f"{_fallen(day, alpha)}, while the DNS queries rose to {factor:.1f} times the usual."
+    kind = AlarmKind.ALPHA_FALLS_QUERIES_RISE
+    return Alarm(kind=kind, day=day.day, because=because, alpha=alpha)
+
+
+def _alpha_falls(day: Figures, days: Sequence[Figures], alpha: Score) -> Alarm | None:
+    if alpha.z >= ALPHA_FALLS_ALONE:
+        return None
+    measured = score(day, days, log_queries) is not None
+    advice = ": look at the server and its DNS." if measured else "."
+    because = _fallen(day, alpha) + _witness(day, days) + advice
+    return Alarm(kind=AlarmKind.ALPHA_FALLS, day=day.day, because=because, alpha=alpha)
+
+
+def _also(day: Figures, days: Sequence[Figures], alpha: Score) -> str:
+    """Say that alpha fell as well, where it did."""
+    fallen = alpha.z < ALPHA_FALLS
+    return f"{_fallen(day, alpha)}{_witness(day, days)}; " if fallen else ""
+
+
+def _witness(day: Figures, days: Sequence[Figures]) -> str:
+    if score(day, days, log_queries) is None:
+        return " (the DNS queries were not measured)"
+    return ", while the DNS queries did not rise"
+
+
+def _fallen(day: Figures, alpha: Score) -> str:
+    return (
         f"alpha fell to {math.exp(alpha.value):.2f} where {math.exp(alpha.usual):.2f} is usual "
         f"on {'holidays' if day.holiday else 'working days'}"
     )
-    queries = score(day, days, log_queries)
-    if queries is not None and queries.z > QUERIES_RISE:
-        factor = math.exp(queries.value - queries.usual)
-        because = f"{fallen}, while the DNS queries rose to {factor:.1f} times the usual."
-        kind = AlarmKind.ALPHA_FALLS_QUERIES_RISE
-        return Alarm(kind=kind, day=day.day, because=because, alpha=alpha)
-    if alpha.z >= ALPHA_FALLS_ALONE:
+
+
+def _client_surge(day: Figures, days: Sequence[Figures], alpha: Score) -> Alarm | None:
+    surge, found = day.surge, score(day, days, log_surge, LEAST_SPREAD)
+    if surge is None or found is None or found.z <= SURGE_RISES:
         return None
-    witness = (
-        "; the DNS queries were not measured."
-        if queries is None
-        else ", while the DNS queries did not rise: look at the server and its DNS."
+    if surge.surplus < max(LEAST_SHARE * day.connects, LEAST_CONNECTS):
+        return None
+    because = (
+        f"{_also(day, days, alpha)}one client made {surge.connects:,} connections where "
+        f"{surge.usual:,.0f} are usual for it; {surge.surplus:,.0f} of them "
+        f"({surge.surplus / day.connects:.1%} of N_c) were in excess and handed in no mail."
     )
-    return Alarm(kind=AlarmKind.ALPHA_FALLS, day=day.day, because=fallen + witness, alpha=alpha)
+    return Alarm(
+        kind=AlarmKind.CLIENT_SURGE,
+        day=day.day,
+        because=because,
+        alpha=alpha,
+        surging=surge.client,
+    )
+
+
+def _strangers_surge(day: Figures, days: Sequence[Figures], alpha: Score) -> Alarm | None:
+    found = score(day, days, log_strangers, LEAST_STRANGERS_SPREAD)
+    if found is None or found.z <= STRANGERS_RISE:
+        return None
+    share, usual = math.exp(found.value), math.exp(found.usual)
+    if share - usual < max(LEAST_SHARE, LEAST_CONNECTS / day.connects):
+        return None
+    because = (
+        f"{_also(day, days, alpha)}clients that were never seen before made {share:.0%} of all "
+        f"connections and handed in no mail; {usual:.1%} is usual."
+    )
+    return Alarm(kind=AlarmKind.STRANGERS_SURGE, day=day.day, because=because, alpha=alpha)
 
 
 def _level_shifts(days: Sequence[Figures]) -> list[Alarm]:

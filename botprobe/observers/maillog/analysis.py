@@ -25,13 +25,12 @@ from botprobe.observers.maillog.figures import (
 )
 from botprobe.observers.maillog.fit import pearson
 from botprobe.observers.maillog.model import Model, fit_model
+from botprobe.observers.maillog.surges import USUAL_DAYS, with_surges
 from botprobe.observers.maillog.tally import LogTally
 
 # Where a content filter hands mails back: counted, each mail would count twice.
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 TOP_CLIENTS = 20
-# Days of the same kind that a client's usual waste is taken from.
-USUAL_DAYS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +118,7 @@ def analyse(tally: LogTally, dns: DnsTally | None, choices: Choices) -> Analysis
     watched = monitors(tally)
     left_out = _left_out(tally, watched, choices)
     queries = None if dns is None else dns.days()
-    days = daily(tally, left_out, queries, choices.calendar)
+    days = with_surges(daily(tally, left_out, queries, choices.calendar), tally, left_out)
     model = fit_model(days)
     log = _Log(tally, days, model, left_out)
     incidents = [log.incident(alarm) for alarm in find_alarms(days)]
@@ -169,7 +168,7 @@ class _Log:
         near = sorted(alike, key=lambda d: abs(d.day - today.day))[:USUAL_DAYS]
         usual = [client_days(self.tally, d.day) for d in near if abs(d.day - today.day) <= WINDOW]
         clients = client_days(self.tally, today.day)
-        found = attribute(today, clients, usual, alarm.alpha, self.left_out)
+        found = attribute(today, clients, usual, alarm, self.left_out)
         numbers = [driver.client for driver in found.drivers]
         return Incident(
             alarm=alarm,

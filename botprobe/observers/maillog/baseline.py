@@ -20,6 +20,8 @@ MIN_CONNECTS = 20
 MAD_SCALE = 1.4826
 # A very steady server would otherwise raise an alarm at every small change: 5 per cent.
 MIN_SCALE = 0.05
+# Share of N_c below which nobody surges.
+NO_SURGE = 0.005
 
 Measure = Callable[[Figures], float | None]
 
@@ -61,10 +63,33 @@ def log_reject_rate(day: Figures) -> float | None:
     return math.log((day.rejected + 0.5) / (day.connects + 0.5))
 
 
-def score(day: Figures, days: Sequence[Figures], measure: Measure) -> Score | None:
+def log_surge(day: Figures) -> float | None:
+    """Return the logarithm of the largest surge's share of N_c; NO_SURGE stands for none."""
+    if day.connects < MIN_CONNECTS:
+        return None
+    share = 0.0 if day.surge is None else day.surge.surplus / day.connects
+    return math.log(max(share, NO_SURGE))
+
+
+def log_strangers(day: Figures) -> float | None:
+    """Return the logarithm of the share of N_c that clients wasted whom nobody knew."""
+    if day.strangers is None or day.connects < MIN_CONNECTS:
+        return None
+    return math.log(max(day.strangers / day.connects, NO_SURGE))
+
+
+def score(
+    day: Figures, days: Sequence[Figures], measure: Measure, least: float = MIN_SCALE
+) -> Score | None:
     """Compare a day with the others of its kind, None if too few of them are known.
 
     The 56 days before it count; at the start of a log, the days behind it too.
+
+    Args:
+        day: the day.
+        days: all days.
+        measure: what is compared.
+        least: the smallest standard deviation to assume.
     """
     value = measure(day)
     if value is None:
@@ -78,7 +103,7 @@ def score(day: Figures, days: Sequence[Figures], measure: Measure) -> Score | No
     if len(values) < MIN_DAYS:
         return None
     usual = median(values)
-    scale = max(MAD_SCALE * median(abs(other - usual) for other in values), MIN_SCALE)
+    scale = max(MAD_SCALE * median(abs(other - usual) for other in values), least)
     return Score(value=value, usual=usual, scale=scale, z=(value - usual) / scale)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
 
-from botprobe.observers.maillog.baseline import Score
+from botprobe.observers.maillog.alarms import Alarm
 from botprobe.observers.maillog.figures import ClientDay, Figures
 
 MAX_DRIVERS = 20
@@ -70,7 +70,7 @@ def attribute(
     day: Figures,
     clients: Mapping[int, ClientDay],
     usual_days: Sequence[Mapping[int, ClientDay]],
-    alpha: Score,
+    alarm: Alarm,
     left_out: frozenset[int],
 ) -> Attribution:
     """Find the drivers of a day.
@@ -79,19 +79,20 @@ def attribute(
         day: the figures of the day.
         clients: what each client did on it.
         usual_days: what each client did on the days compared with.
-        alpha: the score of the day's alpha.
+        alarm: why the day is abnormal; a client that surges is a driver in any case.
         left_out: clients that do not count.
     """
     excess = _excess(clients, usual_days, left_out)
     total = sum(excess.values())
-    if not total:
+    if not total or alarm.alpha is None:
         return Attribution(drivers=(), cause=None, crowd=0, new_share=0.0)
-    target = math.exp(alpha.usual + BACK * alpha.scale)
+    surging = alarm.surging
+    target = math.exp(alarm.alpha.usual + BACK * alarm.alpha.scale)
     connects, mails = day.connects, day.mails
     drivers: list[Driver] = []
     for client in sorted(excess, key=excess.__getitem__, reverse=True)[:MAX_DRIVERS]:
-        if connects <= 0 or mails / connects >= target:
-            break
+        if connects <= 0 or (client != surging and mails / connects >= target):
+            continue
         did = clients[client]
         connects -= did.connects
         mails = max(0, mails - did.accepted)
@@ -110,7 +111,7 @@ def attribute(
     new_share = sum(n for client, n in excess.items() if client not in known) / total
     return Attribution(
         drivers=tuple(drivers),
-        cause=_cause(day, drivers, new_share, total),
+        cause=_cause(day, drivers, new_share, total, sure=surging is not None),
         crowd=len(excess),
         new_share=new_share,
     )
@@ -131,9 +132,11 @@ def _excess(
     return excess
 
 
-def _cause(day: Figures, drivers: Sequence[Driver], new_share: float, total: float) -> Cause:
+def _cause(
+    day: Figures, drivers: Sequence[Driver], new_share: float, total: float, *, sure: bool
+) -> Cause:
     few = drivers[:FEW]
-    if sum(driver.excess_share for driver in few) >= HALF:
+    if (few and sure) or sum(driver.excess_share for driver in few) >= HALF:
         refused = sum(driver.rejects for driver in few)
         connected = sum(driver.connects for driver in few)
         return Cause.SIMPLE_ERROR if refused >= HALF * connected else Cause.SMTP_DOS

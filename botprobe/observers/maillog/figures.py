@@ -26,6 +26,20 @@ MONITOR_MAX_SPREAD = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Surge:
+    """A client far above its own usual."""
+
+    client: int
+    """Its number in the tally."""
+    connects: int
+    """Of this day."""
+    usual: float
+    """Connections on a day of this kind."""
+    surplus: float
+    """Connections above the usual that handed in no mail."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """The figures of one day, or of one hour of it."""
 
@@ -51,6 +65,10 @@ class Figures:
     postscreen: Mapping[str, int]
     queries: int | None = None
     """D_q; None is not measured."""
+    surge: Surge | None = None
+    """The client with the most useless connections above its own usual, if there is one."""
+    strangers: int | None = None
+    """Connections without a mail of clients never seen before; None while the log is young."""
 
     @property
     def alpha(self) -> float | None:

@@ -10,20 +10,22 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from statistics import median
 
 from botprobe.observers.maillog.alarms import AlarmKind, judge_day
 from botprobe.observers.maillog.drivers import attribute
 from botprobe.observers.maillog.figures import ClientDay, Figures
+from botprobe.observers.maillog.surges import USUAL_DAYS, find_surge
 
 HISTORY, JUDGED = 56, 30
 FIRST = date(2026, 1, 5)
 M_SMTP = 8.8
 DRIVER = 10_000
 SHARES = (0.02, 0.05, 0.10, 0.20, 0.40, 0.60, 0.80)
-USUAL_DAYS = 15
+# Clients that come once and waste what they do, a day; none of them as much as a hundredth of N_c.
+STRANGERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Server:
     noise: float = 0.0
     """Standard deviation of alpha's logit from day to day."""
     weights: list[float] = field(default_factory=list)
+    newest: int = DRIVER
+    """The number of the client that was seen last for the first time."""
 
     def __post_init__(self) -> None:
         chance = self.chance
@@ -59,7 +63,7 @@ class Server:
 
     def day(self, day: date, planted: Planted) -> tuple[Figures, dict[int, ClientDay]]:
         """Simulate one day."""
-        chance = self.chance
+        chance, known = self.chance, self.newest
         holiday = day.weekday() >= 5
         quiet = holiday or planted.what == "holiday"
         level = self.connects * (0.45 if quiet else 1.0) * math.exp(chance.gauss(0, 0.12))
@@ -67,14 +71,14 @@ class Server:
         alpha = 1 / (1 + math.exp(-logit))
         if planted.what == "outage":
             alpha *= 0.3
-        clients = self._clients(level, alpha)
+        clients = self._clients(level, alpha) | self._strangers(level)
         if planted.what == "driver":
             extra = round(level * planted.share / (1 - planted.share))
             clients[DRIVER] = ClientDay(extra, 0, extra)
         elif planted.what == "burst":
             extra = round(level * planted.share / (1 - planted.share))
-            for number in range(min(300, extra)):
-                clients[DRIVER + number] = ClientDay(max(1, extra // 300), 0, 0)
+            for _ in range(min(300, extra)):
+                clients[self._stranger()] = ClientDay(max(1, extra // 300), 0, 0)
         connects = sum(did.connects for did in clients.values())
         asked = M_SMTP * connects * (0.4 if planted.what == "outage" else 1.0)
         figures = Figures(
@@ -86,8 +90,20 @@ class Server:
             rejects={},
             postscreen={},
             queries=round(asked * math.exp(chance.gauss(0, 0.05))),
+            strangers=sum(did.wasted for client, did in clients.items() if client > known),
         )
         return figures, clients
+
+    def _stranger(self) -> int:
+        self.newest += 1
+        return self.newest
+
+    def _strangers(self, level: float) -> dict[int, ClientDay]:
+        sizes = [
+            int(min(0.01, 0.0003 * self.chance.paretovariate(1.1)) * level + self.chance.random())
+            for _ in range(STRANGERS)
+        ]
+        return {self._stranger(): ClientDay(size, 0, size // 2) for size in sizes if size}
 
     def _clients(self, level: float, alpha: float) -> dict[int, ClientDay]:
         drawn = [w * math.exp(self.chance.gauss(0, 0.3)) for w in self.weights]
@@ -127,6 +143,8 @@ class Tallies:
     fixed_found: Counter[tuple[str, float]] = field(default_factory=Counter)
     fixed_wrongly: Counter[str] = field(default_factory=Counter)
     causes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    """Kinds of the right alarms."""
 
 
 def judge_month(seed: int, tallies: Tallies) -> None:
@@ -140,6 +158,7 @@ def judge_month(seed: int, tallies: Tallies) -> None:
         today, did = server.day(FIRST + timedelta(days=offset), planted)
         figures.append(today)
         clients.append(did)
+        figures[-1] = today = replace(today, surge=find_surge(offset, figures, clients))
         if offset >= HISTORY:
             _judge(today, figures, clients, planted, tallies)
 
@@ -163,17 +182,16 @@ def _judge(
         else:
             tallies.fixed_wrongly[planted.what] += 1
     alarm = judge_day(today, figures)
-    if alarm is None or alarm.kind is not AlarmKind.ALPHA_FALLS_QUERIES_RISE:
-        return
+    if alarm is None or alarm.kind is AlarmKind.ALPHA_FALLS:
+        return  # the latter says itself that it is the server, not the clients
     if not abuse:
         tallies.wrongly[planted.what] += 1
         return
     tallies.found[key] += 1
-    assert alarm.alpha is not None
     alike = [i for i, day in enumerate(figures[:-1]) if day.holiday == today.holiday]
-    found = attribute(
-        today, clients[-1], [clients[i] for i in alike[-USUAL_DAYS:]], alarm.alpha, frozenset()
-    )
+    tallies.kinds[alarm.kind] += 1
+    usual_days = [clients[i] for i in alike[-USUAL_DAYS:]]
+    found = attribute(today, clients[-1], usual_days, alarm, frozenset())
     tallies.causes[planted.what, str(found.cause)] += 1
     if planted.what == "driver" and found.drivers and found.drivers[0].client == DRIVER:
         tallies.named[planted.share] += 1
@@ -205,6 +223,7 @@ def show(tallies: Tallies) -> Iterator[str]:
     first = tallies.named.total()
     drivers = sum(n for (what, _), n in tallies.found.items() if what == "driver")
     yield f"driver named first on {first} of {drivers} driver days with an alarm"
+    yield f"kinds of the right alarms: {dict(tallies.kinds)}"
     yield f"causes: {dict(tallies.causes)}"
 
 
