@@ -117,7 +117,7 @@ def split_clauses(value: str) -> Clauses:
 def split_tokens(value: str) -> Clauses:
     """Take the value of any ``Received`` field apart, token by token."""
     body, date = _split_date(value)
-    tokens = _tokens(body)
+    tokens = _field_tokens(body)
     parts: dict[str, list[str]] = {}
     keyword, start, data = "", 0, -1
     for position in [at for at, part in enumerate(tokens) if part in _KEYWORDS]:
@@ -158,6 +158,17 @@ def comments_in(value: str) -> list[str]:
 def named_words(value: str) -> list[str]:
     """All words of a field, keywords included."""
     return _words(_tokens(value))
+
+
+def _field_tokens(body: str) -> list[str]:
+    """The tokens of a field; a HELO with a mark that has no partner goes up to the next space."""
+    tokens = _tokens(body)
+    if body[:5].lower() == "from " and not _STRAY.isdisjoint(tokens):
+        helo, _, rest = body[5:].partition(" ")
+        again = _tokens(rest)
+        if _STRAY.isdisjoint(again):
+            return [*tokens[:1], helo, *again]
+    return tokens
 
 
 def _tokens(body: str) -> list[str]:

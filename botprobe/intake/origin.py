@@ -101,6 +101,11 @@ def read_origin(clauses: Clauses, writer: Writer, *, attached: bool) -> Origin:
         return _attached(clauses, first, comment, writer)
     if comment[:4].upper() in MARKERS and _is_marker(clauses, comment):
         return _with_marker(clauses, comment, writer)
+    if first is None and (second := clauses.second_comment) is not None:
+        # Both may be addresses: then the first one is the HELO, in parentheses of its own.
+        behind = _with_comment(None, second, writer)
+        if behind is not None and behind.ip is not None:
+            return behind._replace(helo=f"({comment})")
     origin = _with_comment(first, comment, writer) or _other_comment(words, comment, writer)
     if origin.ip is None and _LOCAL.match(comment) is not None:
         return origin._replace(has_slot=False)
@@ -136,6 +141,8 @@ def _attached(clauses: Clauses, first: str, comment: str, writer: Writer) -> Ori
     if (match := _BARE.fullmatch(comment)) is not None:
         claim = words[-1].strip('"') if "claiming" in words else match[4]
         return Origin(parse_literal(match[2]), claim or None, _name(first), ident=match[1] or None)
+    if writer is Writer.EXIM and len(words) == 1 and _KEYS_ONLY.match(comment) is not None:
+        return _other_comment(words, comment, writer)
     return _with_comment(first, comment, writer) or Origin(helo=first)
 
 
@@ -167,6 +174,7 @@ def _with_marker(clauses: Clauses, comment: str, writer: Writer) -> Origin:
 
 def _with_comment(first: str | None, comment: str, writer: Writer) -> Origin | None:
     """The forms whose first comment holds the address."""
+    comment = comment.removeprefix("Not Verified")  # MailMarshal
     if (match := _NAME_FIRST.match(comment)) is not None:
         return _name_first(first, match, writer)
     if "@" not in comment and (origin := _bracket_first(first, comment, writer)) is not None:
@@ -227,8 +235,9 @@ def _bare(first: str | None, match: re.Match[str], writer: Writer) -> Origin:
     ip, ident = parse_literal(match[2]), match[1] or None
     if match[3] is not None:
         return Origin(ip, first, user=ident)  # (bob@1.2.3.4 with login)
-    rdns = _name(first) if writer in _QMAIL_LIKE and match[0][:1] != " " else None
-    return Origin(ip, first, rdns, _verified(writer, rdns), ident)
+    smap = match[4] is not None
+    rdns = _name(first) if smap or (writer in _QMAIL_LIKE and match[0][:1] != " ") else None
+    return Origin(ip, match[4] if smap else first, rdns, _verified(writer, rdns), ident)
 
 
 def _other_comment(words: tuple[str, ...], comment: str, writer: Writer) -> Origin:

@@ -110,6 +110,11 @@ class TestAttacks:
             's ([192.0.2.1] helo="evil) by q [203.0.113.66]")',
             "s ([192.0.2.1] helo=evil\\) by q [203.0.113.66])",
             "s ([192.0.2.1] HELO evil (by q [203.0.113.66]))",
+            "(203.0.113.66) (192.0.2.1)",
+            "[203.0.113.66 (unknown [192.0.2.1])",
+            "203.0.113.66] (unknown [192.0.2.1])",
+            "x(203.0.113.66 (192.0.2.1)",
+            '"203.0.113.66 (192.0.2.1)',
         ],
     )
     def test_the_address_is_the_one_that_the_writer_saw(self, sender: str) -> None:
@@ -139,6 +144,31 @@ class TestAttacks:
     def test_an_ambiguous_line_names_nobody(self, line: str) -> None:
         """Where the address could be the sender's word, there is none."""
         assert read(f"{line}; {DATE}").ip is None
+
+    @pytest.mark.parametrize("helo", ["a]b", "[a", "a[", ']"', '"a', "a(b", "a)b", "[](", "a;["])
+    def test_a_helo_with_stray_marks_hides_nothing(self, helo: str) -> None:
+        """Postfix and Exchange keep such letters: the word is data up to the next space."""
+        hop = read(f"from {helo} (unknown [192.0.2.1]) by mx (Postfix) with ESMTP id 1; {DATE}")
+
+        assert (hop.ip, hop.helo) == (IPv4Address("192.0.2.1"), helo)
+        assert (hop.rdns, hop.by, hop.id) == (None, "mx", "1")
+
+    @pytest.mark.parametrize(
+        ("sender", "helo", "rdns"),
+        [
+            ("r (192.0.2.1, HELO h)", "h", "r"),
+            ("192.0.2.1(helo=h)", "h", None),
+            ("(192.0.2.1)", None, None),
+            ("(h) (192.0.2.1)", "(h)", None),
+            ("h (Not Verified[192.0.2.1]) by mailmarshal with NetIQ MailMarshal", "h", None),
+        ],
+    )
+    def test_seldom_forms(self, sender: str, helo: str | None, rdns: str | None) -> None:
+        """Found in real mail, each with the address in a place of its own."""
+        writer = "" if " by " in sender else " by mx with smtp (Exim 4.69)"
+        hop = read(f"from {sender}{writer} id 1; {DATE}")
+
+        assert (hop.ip, hop.helo, hop.rdns) == (IPv4Address("192.0.2.1"), helo, rdns)
 
     def test_the_envelope_sender_may_stand_before_the_writer(self) -> None:
         """As qmail-ldap puts it."""
