@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
@@ -205,3 +206,22 @@ class TestRun:
                 assert await asyncio.to_thread(alive.readline) == b"up\n"
                 run.cancel()
                 assert await asyncio.to_thread(alive.read) == b""
+
+    async def test_no_nmap_outlives_a_killed_botprobe(self, tmp_path: Path) -> None:
+        """Whoever ends botprobe by SIGKILL ends its probing, too: the kernel sees to it."""
+        program = tmp_path / "nmap"
+        program.write_text(f"#!/bin/sh\nexec 9>{tmp_path}/alive\necho up >&9\nexec sleep 15\n")
+        program.chmod(0o755)
+        os.mkfifo(tmp_path / "alive")
+        scan = (
+            "import asyncio, sys; from botprobe.probes.osdetect_nmap import run_nmap;"
+            "asyncio.run(run_nmap(sys.argv[1], [], print, seconds=15))"
+        )
+        parent = await asyncio.create_subprocess_exec(sys.executable, "-c", scan, str(program))
+
+        with await asyncio.to_thread((tmp_path / "alive").open, "rb") as alive:
+            assert await asyncio.to_thread(alive.readline) == b"up\n"
+            parent.kill()
+            async with asyncio.timeout(5):
+                assert await asyncio.to_thread(alive.read) == b""
+        await parent.wait()
