@@ -131,6 +131,28 @@ class TestWindows:
         assert "a domain controller" in str(controller["verdict"]["evidence"])
 
 
+class TestShared:
+    def test_ports_of_several_stacks_are_nobodys(self, tmp_path: Path) -> None:
+        """A Linux that passes a port on to a Windows is no server of one owner."""
+        linux = HOST.replace("{persona}", '["Linux 3.10", "Linux 2.6.32"]')
+        hosts = [
+            linux.format(
+                name=name, address=address, open=[22, 445], services="", dnsbl="[]", persona=""
+            )
+            + more
+            for name, address, more in (
+                ("one", "198.18.10.1", ""),
+                ("two", "198.18.10.2", "forwarded = [445]\n"),
+            )
+        ]
+
+        one, two = probe(tmp_path, hosts, "198.18.10.1", "198.18.10.2").values()
+
+        assert one["verdict"]["label"] == "other-server"
+        assert two["facts"]["os"]["ttls"] == {"22": 64, "445": 127}
+        assert two["verdict"]["label"] == "nat-or-shared"
+
+
 class TestProxy:
     def test_only_what_our_listener_heard_makes_an_open_proxy(self, tmp_path: Path) -> None:
         """Three open doors on one host; a second host says yes to everything and lies."""

@@ -61,6 +61,8 @@ class Opinion:
     """Whether it is up and showed no mail service; None is undecided."""
     rule: bool | None
     """Client Windows without a mail service; None is undecided."""
+    sides: Sequence[tuple[object, ...]]
+    """What each group of rules looked at."""
     found: Sequence[Sequence[Found]]
     """What each group of rules found."""
     findings: Sequence[Finding]
@@ -133,13 +135,15 @@ def form_opinion(
         kept = _kept(subject.facts, weights.lag, lag_seconds)
         is_known = lag_seconds is not None or not subject.receipt.named
         is_timely = is_known and kept.probed >= weights.thresholds.fresh
-    found = _found(subject, like)
+    sides = [group.looks_at(subject) for group in GROUPS]
+    found = _found(subject, sides, like)
     findings, votes = _within_caps(_weighed(chain(*found), weights, kept), weights.caps)
     lacking = lacks_mail_service(subject)
     return Opinion(
         subject=subject,
         lacks_mail_service=lacking,
         rule=_both(_is_client_windows(subject), lacking),
+        sides=sides,
         found=found,
         findings=findings,
         votes=votes,
@@ -193,12 +197,14 @@ def _function(subject: Subject) -> Label:
     return Label.OTHER_SERVER if _is_server(subject) else Label.UNKNOWN
 
 
-def _found(subject: Subject, like: Opinion | None) -> Sequence[Sequence[Found]]:
+def _found(
+    subject: Subject, sides: Sequence[tuple[object, ...]], like: Opinion | None
+) -> Sequence[Sequence[Found]]:
     if like is None:
         return [group.find(subject) for group in GROUPS]
     return [
-        known if group.looks_at(subject) == group.looks_at(like.subject) else group.find(subject)
-        for group, known in zip(GROUPS, like.found, strict=True)
+        found if side == known else group.find(subject)
+        for group, side, known, found in zip(GROUPS, sides, like.sides, like.found, strict=True)
     ]
 
 
@@ -239,13 +245,10 @@ def _within_caps(
         The evidence, and the vote of each family.
     """
     votes = _votes(findings)
-    scales = {
-        family: caps[family] / abs(vote)
-        for family, vote in votes.items()
-        if abs(vote) > caps[family]
-    }
-    if not scales:
+    over = [family for family, vote in votes.items() if abs(vote) > caps[family]]
+    if not over:
         return findings, votes
+    scales = {family: caps[family] / abs(votes[family]) for family in over}
     scaled = [
         (rule, weight * scales.get(rule.family, 1.0), because) for rule, weight, because in findings
     ]

@@ -244,5 +244,5 @@ def _types(match: OsMatch) -> frozenset[str]:
 
 
 def _agreed(values: set[frozenset[str]]) -> str | None:
-    named = frozenset[str]().union(*values)
-    return next(iter(named)) or None if len(named) == 1 else None
+    named = {name for value in values for name in value}
+    return named.pop() or None if len(named) == 1 else None

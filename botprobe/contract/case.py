@@ -4,7 +4,7 @@ The document keeps all that was measured, so that stored facts can be judged ane
 derived from it (role, function, ...) is written beside it and never read back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -24,6 +24,7 @@ from botprobe.model.results import (
     OsResult,
     PassiveResult,
     PingResult,
+    PortState,
     ProxyResult,
     Reply,
     SmtpResult,
@@ -151,8 +152,11 @@ def _result_document(result: object) -> Document:
     match result:
         case PingResult():
             return written | {"alive": result.alive}
-        case OsResult() | WindowsResult():
-            return written | {"ports": {str(port): str(state) for port, state in result.ports}}
+        case OsResult():
+            ttls = {str(port): ttl for port, ttl in result.ttls}
+            return written | {"ports": _ports_document(result.ports), "ttls": ttls}
+        case WindowsResult():
+            return written | {"ports": _ports_document(result.ports)}
         case SmtpResult():
             return written | {
                 "greeting": _reply_text(result.greeting),
@@ -165,13 +169,18 @@ def _result_document(result: object) -> Document:
             return written
 
 
+def _ports_document(ports: Iterable[tuple[int, PortState]]) -> Document:
+    return {str(port): str(state) for port, state in ports}
+
+
 def _outcome_from_document(document: Mapping[str, Any], cls: type[T]) -> Outcome[T]:
     if not document["measured"]:
         return NotMeasured(document["reason"])
     plain = dict(document)
     if cls in {OsResult, WindowsResult}:
-        # The ports of Windows came later: facts of former versions have none.
-        plain["ports"] = [(int(port), state) for port, state in document.get("ports", {}).items()]
+        # Some came later: facts of former versions have none.
+        for name in ("ports", "ttls"):
+            plain[name] = [(int(port), value) for port, value in document.get(name, {}).items()]
     if cls is SmtpResult:
         plain |= {"greeting": document["greeting_reply"], "ehlo": document["ehlo_reply"]}
     started = datetime.fromisoformat(document["started"])

@@ -59,6 +59,8 @@ class OsResult:
     matches: tuple[OsMatch, ...] = ()
     ports: tuple[tuple[int, PortState], ...] = ()
     """The TCP ports that were asked, in rising order."""
+    ttls: tuple[tuple[int, int], ...] = ()
+    """TTL, or hop limit, with which the SYN-ACK of each open port arrived."""
     fingerprint: str | None = None
     """nmap's subject fingerprint where it gave one."""
     distance: int | None = None

@@ -129,8 +129,8 @@ def ports_known(job: Job, result: OsResult) -> bool:
 
 def os_known(job: Job, result: OsResult) -> bool:
     """Put together what the two stages found."""
-    ports = result.ports if job.ports is None else job.ports.ports
-    job.finish(replace(result, ports=ports))
+    first = result if job.ports is None else job.ports
+    job.finish(replace(result, ports=first.ports, ttls=first.ttls))
     return False
 
 

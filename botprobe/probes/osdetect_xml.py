@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
-from xml.etree.ElementTree import fromstring
+from xml.etree.ElementTree import Element, fromstring
 from xml.parsers import expat
 
 from nmap import PortScanner, PortScannerError
@@ -92,7 +92,7 @@ def read_host(raw: bytes, nmap_version: str) -> tuple[IpAddress, OsResult]:
     """Read one ``host`` element that ``HostStream`` cut out.
 
     python-nmap gives ports and matches; what it loses (the subject fingerprint, the distance, the
-    mark of a timeout) is read beside it.
+    TTLs, the mark of a timeout) is read beside it.
 
     Raises:
         ParseError: the element lacks what every host of nmap has.
@@ -105,6 +105,7 @@ def read_host(raw: bytes, nmap_version: str) -> tuple[IpAddress, OsResult]:
         return ip_address(address), OsResult(
             matches=tuple(_match(match) for match in facts.get("osmatch", ())),
             ports=_ports(facts.get("tcp", {})),
+            ttls=_ttls(host),
             fingerprint=None if fingerprint is None else fingerprint.get("fingerprint"),
             distance=None if distance is None else int(distance.attrib["value"]),
             timed_out=host.get("timedout") == "true",
@@ -127,6 +128,16 @@ def _ports(ports: Mapping[int, Mapping[str, str]]) -> tuple[tuple[int, PortState
         (number, PortState(port["state"]))
         for number, port in sorted(ports.items())
         if port["state"] in known
+    )
+
+
+def _ttls(host: Element) -> tuple[tuple[int, int], ...]:
+    return tuple(
+        (int(port.get("portid", "0")), ttl)
+        for port in host.iterfind("ports/port")
+        if (state := port.find("state")) is not None
+        and state.get("reason") == "syn-ack"
+        and (ttl := int(state.get("reason_ttl", "0")))
     )
 
 

@@ -119,7 +119,9 @@ def _answers(host: Element, ports: Iterable[int]) -> tuple[WindowsAnswer, ...]:
     ]
     smb = next((port for port in ports if SCRIPTS[port] == _SMB), None)
     if smb is not None:
-        answers += [_answer(smb, script) for script in host.iterfind("hostscript/script")]
+        # They run at the same time, and end in any order.
+        scripts = sorted(host.iterfind("hostscript/script"), key=lambda one: one.get("id", ""))
+        answers += [_answer(smb, script) for script in scripts]
     return tuple(answer for answer in answers if answer is not None)
 
 

@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from botprobe.classify.alternatives import alternatives
@@ -491,6 +491,8 @@ class TestProperties:
 
 
 class TestReuse:
+    # Ten times two opinions: on a busy machine the usual limit is too short.
+    @settings(deadline=None)
     @given(FACTS, TARGETS, LAGS)
     def test_what_is_taken_over_is_what_a_fresh_look_finds(
         self, facts: Facts, target: Target, lag: float | None

@@ -170,7 +170,7 @@ class Dealer:
         host = self._home(persona=self._pick(self._catalogue.gateways))
         passed_on = {3389: "rdp-10.0.19045"} if self._luck(0.15) else {}
         ports = {80: "silent", **passed_on} if self._luck(0.6) else passed_on
-        host = replace(host, open=frozenset(ports), services=ports)
+        host = replace(host, open=frozenset(ports), services=ports, forwarded=frozenset(passed_on))
         return self._bot("bot-behind-nat", host)
 
     def bot_thing(self) -> Member:

@@ -121,6 +121,7 @@ def _toml(host: Host) -> str:
         "ping": host.ping,
         "open": sorted(host.open),
         "default": str(host.default),
+        "forwarded": sorted(host.forwarded),
         "hops": host.hops,
         "delay_ms": host.delay_ms,
         "jitter_ms": host.jitter_ms,

@@ -10,6 +10,7 @@ from tests.lab.sequences import IsnSource
 from tests.lab.services import SERVICES
 
 _DEFAULT_TTL = 64
+_WINDOWS_TTL = 128
 _SMTP = 25
 
 
@@ -100,6 +101,10 @@ class LiveHost:
         """The TTL of ordinary packets when they arrive."""
         persona = self.persona
         return self.after_hops(persona.ttl if persona else _DEFAULT_TTL)
+
+    def ttl_of(self, port: int) -> int:
+        """Return the TTL of ordinary packets of a port when they arrive."""
+        return self.after_hops(_WINDOWS_TTL) - 1 if port in self._spec.forwarded else self.ttl
 
     @property
     def resets_closed_ports(self) -> bool:

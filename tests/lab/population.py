@@ -71,6 +71,8 @@ class Host:
     default: PortState = PortState.CLOSED
     services: Mapping[int, str] = field(default_factory=dict)
     """Port to name in ``services.SERVICES``."""
+    forwarded: frozenset[int] = frozenset()
+    """Open ports that are passed on to a Windows behind the host: only its TTL shows."""
     hops: int = 1
     """Distance as nmap counts it: 1 is a neighbour."""
     delay_ms: float = 0
@@ -209,6 +211,7 @@ def _host(table: object) -> Host:
             closed=frozenset(fields.many("closed", int)),
             default=PortState(fields.take("default", "closed")),
             services=fields.services(),
+            forwarded=frozenset(fields.many("forwarded", int)),
             hops=fields.take("hops", 1),
             delay_ms=fields.number("delay_ms"),
             jitter_ms=fields.number("jitter_ms"),
@@ -299,6 +302,7 @@ def _check_host(host: Host) -> None:
     for port in host.open | host.closed:
         demand(0 < port < 65_536, f"no such port: {port}")
     demand(host.services.keys() <= host.open, "a service on a port that is not open")
+    demand(host.forwarded <= host.open, "a port that is forwarded and not open")
     demand(1 <= host.hops <= 30, "hops are 1 to 30")
     demand(0 <= host.loss < 1, "loss is a share from 0 to below 1")
     demand(

@@ -219,7 +219,8 @@ class Responder:
         self, host: LiveHost, source: bytes, destination: bytes, segment: Segment
     ) -> None:
         body = packets.tcp_segment(source, destination, segment)
-        self._send(host, packets.ip_packet(source, destination, packets.TCP, body, ttl=host.ttl))
+        ttl = host.ttl_of(segment.source_port)
+        self._send(host, packets.ip_packet(source, destination, packets.TCP, body, ttl=ttl))
 
     def _send(self, host: LiveHost, raw: bytes | None) -> None:
         """Send an answer over the host's part of the network."""

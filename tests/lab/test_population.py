@@ -62,6 +62,7 @@ class TestParse:
             ({"open": [70_000]}, "no such port"),
             ({"open": [25], "closed": [25]}, "both open and closed"),
             ({"services": {"25": "smtp"}}, "not open"),
+            ({"forwarded": [80]}, "forwarded and not open"),
             ({"open": [25], "services": {"smtp": "smtp"}}, "invalid literal"),
             ({"open": [25], "services": {"25": 25}}, "by its name"),
             ({"default": "shut"}, "shut"),

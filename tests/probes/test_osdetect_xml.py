@@ -20,7 +20,7 @@ REAL = Path(__file__).parents[3] / "shared/data/nmapxml"
 HEAD = b'<?xml version="1.0"?>\n<!DOCTYPE nmaprun>\n<nmaprun scanner="nmap" version="7.93">\n'
 HOST = b"""<host><status state="up" reason="user-set"/><address addr="%s" addrtype="%s"/>
 <ports><port protocol="tcp" portid="443"><state state="closed" reason="reset"/></port>
-<port protocol="tcp" portid="25"><state state="open" reason="syn-ack"/></port>
+<port protocol="tcp" portid="25"><state state="open" reason="syn-ack" reason_ttl="116"/></port>
 <port protocol="tcp" portid="80"><state state="filtered" reason="no-response"/></port>
 <port protocol="tcp" portid="81"><state state="unfiltered" reason="reset"/></port></ports>
 <os><osmatch name="Microsoft Windows XP SP3" accuracy="97" line="1"><osclass type="general purpose"
@@ -131,6 +131,7 @@ class TestReadHost:
                 ),
             ),
             ports=((25, PortState.OPEN), (80, PortState.FILTERED), (443, PortState.CLOSED)),
+            ttls=((25, 116),),
             fingerprint="SCAN(V=7.93)\nSEQ(SP=0)",
             distance=12,
             nmap_version="7.93",

@@ -1,21 +1,14 @@
 """How a host behaved when it delivered: only what our own server saw counts here."""
 
-from datetime import datetime, timedelta
-
 from botprobe.classify.heloforms import HeloForm
 from botprobe.classify.mailfunction import same_name
+from botprobe.classify.passive import is_windows, seen_at_delivery
 from botprobe.classify.rules.base import Group, Rule, quoted
 from botprobe.classify.subject import Subject
-from botprobe.model.outcome import Measured
-from botprobe.model.results import PassiveResult
 from botprobe.model.verdict import Family
 
 # Two names are a change of configuration; more are many programs behind one address.
 MANY_HELO_NAMES = 3
-
-# RFC 5321, section 4.5.3.2.6: so long a client waits until its mail is taken. What p0f saw earlier
-# or later may be another customer's of the same line.
-SESSION = timedelta(minutes=10)
 
 
 def delivered(subject: Subject) -> str | None:
@@ -94,32 +87,18 @@ def helo_varies(subject: Subject) -> str | None:
 
 def passive_windows(subject: Subject) -> str | None:
     """What the host's own SYN said at delivery, no router can answer for it later."""
-    seen = _passive_system(subject)
-    if seen is None or not seen.startswith("Windows"):
+    seen = seen_at_delivery(subject.facts, subject.receipt)
+    if seen is None or not is_windows(seen):
         return None
     return f"its own packets were those of {quoted(seen)} when it delivered (p0f)"
 
 
 def passive_other(subject: Subject) -> str | None:
     """The same for a system that sends less spam."""
-    seen = _passive_system(subject)
-    if seen is None or seen.startswith("Windows"):
+    seen = seen_at_delivery(subject.facts, subject.receipt)
+    if seen is None or is_windows(seen):
         return None
     return f"its own packets were those of {quoted(seen)} when it delivered (p0f)"
-
-
-def _passive_system(subject: Subject) -> str | None:
-    match subject.facts.passive:
-        case Measured(PassiveResult(system=str(system), fuzzy=False) as seen) if any(
-            _near(seen.last_seen, sighting.delivered_at) for sighting in subject.receipt.deliveries
-        ):
-            return f"{system} {seen.flavor or ''}".strip()
-        case _:
-            return None
-
-
-def _near(seen: datetime | None, delivered_at: datetime | None) -> bool:
-    return seen is not None and delivered_at is not None and abs(seen - delivered_at) <= SESSION
 
 
 def _if_helo(subject: Subject, form: HeloForm, clause: str) -> str | None:

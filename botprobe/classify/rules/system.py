@@ -48,9 +48,16 @@ def hides_a_windows(subject: Subject) -> str | None:
     """Two systems at one address: a router passes some ports on."""
     if subject.system.services_differ:
         return "its services are those of several systems"
-    if not subject.system.hides_a_windows:
+    if subject.system.hides_a_windows:
+        return "a Windows answers behind the stack of another system"
+    return "a Windows delivered from behind another system" if subject.sent_by_another else None
+
+
+def ttls_differ(subject: Subject) -> str | None:
+    """Packets of one stack arrive with one TTL, give or take a hop."""
+    if not subject.system.ttls_differ:
         return None
-    return "a Windows answers behind the stack of another system"
+    return "its open ports answer with the TTLs of several systems"
 
 
 def _if_role(subject: Subject, role: OsRole, clause: str) -> str | None:
@@ -72,7 +79,7 @@ def _is_appliance(subject: Subject) -> bool:
 
 
 SYSTEM_RULES = Group(
-    looks_at=lambda subject: (subject.system,),
+    looks_at=lambda subject: (subject.system, subject.sent_by_another),
     rules=(
         Rule("client-windows", Family.OS, client_windows),
         Rule("ambiguous-windows", Family.OS, ambiguous_windows),
@@ -81,5 +88,6 @@ SYSTEM_RULES = Group(
         Rule("device", Family.OS, device),
         Rule("gateway", Family.OS, gateway),
         Rule("hides-a-windows", Family.OS, hides_a_windows),
+        Rule("ttls-differ", Family.OS, ttls_differ),
     ),
 )
