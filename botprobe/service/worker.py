@@ -109,14 +109,18 @@ class Worker:
             return ()
         claims = await self._patiently(lambda: self.store.claim(self.owner, LEASE, most, ranks))
         for claim in claims:
-            task = group.create_task(self._work(claim))
-            self._under_way[claim.target.address] = claim, task
+            address = claim.target.address
+            if address in self._under_way:  # taken from us while we were silent, and back again
+                self._under_way[address] = claim, self._under_way[address][1]
+            else:
+                self._under_way[address] = claim, group.create_task(self._work(claim))
         return claims
 
     async def _work(self, claim: Claim) -> None:
         self.audience.claimed(claim)
         try:
-            await self._keep(claim, await self._investigate(claim))
+            case = await self._investigate(claim)
+            await self._keep(self._under_way[claim.target.address][0], case)
         except asyncio.CancelledError:
             if claim.target.address not in self._dropped:
                 raise  # all of us stop, and `run` gives back what was under way
@@ -155,6 +159,7 @@ class Worker:
         look = started and next_look(started, self.again, self.pipeline.now())
         current = await self._patiently(lambda: self.store.finish(claim, kept, look))
         if not current:
+            self.pipeline.budget.forgive(claim.target.address)  # whoever has it decides
             self.audience.trouble(f"{claim.target}: somebody else claimed it meanwhile")
             return
         self.finished += 1

@@ -16,10 +16,10 @@ from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from botprobe.contract.case import case_document, case_from_document
+from botprobe.contract.case import case_from_document
 from botprobe.errors import StoreError
 from botprobe.model.finding import Finding
 from botprobe.model.mail import IpAddress, Mail
@@ -32,18 +32,20 @@ from botprobe.store import dossiers, hosts
 from botprobe.store.claims import Bid, claim_hosts
 from botprobe.store.depth import queue_status
 from botprobe.store.findings import boundary_mail, finding_page
+from botprobe.store.finishing import Finish, finish_hosts, insert_cases
 from botprobe.store.groupcommit import GroupCommit
 from botprobe.store.mails import insert_mails, known_keys, take_mails
 from botprobe.store.presence import beat, bury, leave
 from botprobe.store.rejudging import rewrite_page
 from botprobe.store.reporting import Locate, tallies
-from botprobe.store.rollup import count_case, rebuild
+from botprobe.store.rollup import rebuild
 from botprobe.store.schema import cases
 from botprobe.store.sightings import sightings_of
 
 # Others wait for the writer no longer than about a tenth of a second.
 OBSERVATIONS_AT_ONCE = 1_000
 
+I = TypeVar("I")  # noqa: E741  # an item
 T = TypeVar("T")
 
 
@@ -108,8 +110,7 @@ class SqlStore(AbstractAsyncContextManager["SqlStore"]):
 
     async def add_case(self, case: Case) -> None:
         """Keep a case."""
-        row = _case_row(case)
-        await self._write(lambda connection: _insert_case(connection, row, case))
+        await self._write(lambda connection: insert_cases(connection, [case]))
 
     async def cases(self, address: IpAddress) -> Sequence[Case]:
         """Return all cases of an address, newest first."""
@@ -240,17 +241,12 @@ class SqlStore(AbstractAsyncContextManager["SqlStore"]):
 
     async def finish(self, claim: Claim, case: Case, next_look: datetime | None) -> bool:
         """Keep the case of a claim and plan the next look; False if the claim is outdated."""
-        row = _case_row(case)
+        return await self._write_with_others(
+            self._finish_all, Finish(claim=claim, case=case, next_look=next_look)
+        )
 
-        def work(connection: Connection) -> bool:
-            closed = hosts.finish_host(
-                connection, claim, case, now=self._now(connection), next_look=next_look
-            )
-            if closed:
-                _insert_case(connection, row, case)
-            return closed
-
-        return await self._write(work)
+    def _finish_all(self, connection: Connection, ends: Sequence[Finish]) -> Sequence[bool]:
+        return finish_hosts(connection, ends, self._now(connection))
 
     async def put_back(self, claim: Claim, try_again: datetime | None = None) -> None:
         """Give a claim up; the host is due as before, or not before ``try_again``."""
@@ -322,6 +318,14 @@ class SqlStore(AbstractAsyncContextManager["SqlStore"]):
         async with self._translated():
             return await self._writer.run(work)
 
+    async def _write_with_others(
+        self, do: Callable[[Connection, Sequence[I]], Sequence[T]], item: I
+    ) -> T:
+        if self._writer is None:
+            raise StoreError(f"store {self.name} is closed")
+        async with self._translated():
+            return await self._writer.run_with_others(do, item)
+
     async def _read(self, work: Callable[[Connection], T]) -> T:
         engine, begin = self._engine, self.begin_read
         if engine is None:
@@ -340,27 +344,3 @@ class SqlStore(AbstractAsyncContextManager["SqlStore"]):
         if engine is not None:
             await self._in_thread(engine.dispose)
         self._thread.shutdown()
-
-
-def _insert_case(connection: Connection, row: dict[str, Any], case: Case) -> None:
-    connection.execute(insert(cases), row)
-    count_case(connection, case)
-
-
-def _case_row(case: Case) -> dict[str, Any]:
-    document = case_document(case)
-    system = document["facts"]["os"]
-    return {
-        "ip": str(case.target),
-        "started": case.started.timestamp(),
-        "seconds": case.seconds,
-        "lag_seconds": case.lag_seconds,
-        "probed": case.refused is None,
-        "refused": case.refused,
-        "label": str(case.verdict.label),
-        "probability": case.verdict.probability,
-        "os_family": system.get("family"),
-        "os_generation": system.get("generation"),
-        "os_role": system.get("role"),
-        "document": json.dumps(document),
-    }

@@ -5,9 +5,11 @@ Waiting for the disk is most of a commit; 75 to 320 commits a second become thou
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -16,8 +18,18 @@ from sqlalchemy.exc import OperationalError
 # A transaction in which everything is rolled back and done again should not be endless.
 MOST_AT_ONCE = 200
 
+I = TypeVar("I")  # noqa: E741  # an item
 T = TypeVar("T")
-Piece = tuple[Callable[[Connection], Any], Future[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of work, and who waits for it."""
+
+    do: Callable[[Connection, Sequence[Any]], Sequence[Any]]
+    """Does pieces of one kind, all those that follow each other at once."""
+    item: Any
+    future: Future[Any]
 
 
 @dataclass(slots=True)
@@ -37,35 +49,50 @@ class GroupCommit:
         It may be run again if other work of the same transaction fails, so it must change nothing
         but the database.
         """
+        return await self.run_with_others(_one_by_one, work)
+
+    async def run_with_others(
+        self, do: Callable[[Connection, Sequence[I]], Sequence[T]], item: I
+    ) -> T:
+        """Run ``do`` for an item, with the items of others that wait for the same at the time.
+
+        It returns a result for each item; what is said of ``run`` holds.
+        """
         future: Future[T] = Future()
-        self._waiting.append((work, future))
+        self._waiting.append(Piece(do, item, future))
         self.thread.submit(self._commit_waiting)
         return await asyncio.wrap_future(future)
 
     def _commit_waiting(self) -> None:
         group: list[Piece] = []
         while self._waiting and len(group) < MOST_AT_ONCE:
-            work, future = self._waiting.popleft()
-            if future.set_running_or_notify_cancel():
-                group.append((work, future))
+            piece = self._waiting.popleft()
+            if piece.future.set_running_or_notify_cancel():
+                group.append(piece)
         if group:
             self._commit(group)
 
     def _commit(self, group: list[Piece]) -> None:
+        results: list[Any] = []
         try:
             with self.engine.begin() as connection:
                 if self.begin is not None:
                     connection.exec_driver_sql(self.begin)
-                results = [work(connection) for work, _ in group]
+                for do, pieces in groupby(group, key=attrgetter("do")):
+                    results += do(connection, [piece.item for piece in pieces])
         except Exception as error:  # noqa: BLE001  # handed to whoever waits for the work
             if len(group) == 1 or isinstance(
                 error, OperationalError
             ):  # locked, or the disk is full
-                for _, future in group:
-                    future.set_exception(error)
+                for piece in group:
+                    piece.future.set_exception(error)
             else:  # one of them is to blame: each for itself
-                for item in group:
-                    self._commit([item])
+                for piece in group:
+                    self._commit([piece])
         else:
-            for (_, future), result in zip(group, results, strict=True):
-                future.set_result(result)
+            for piece, result in zip(group, results, strict=True):
+                piece.future.set_result(result)
+
+
+def _one_by_one(connection: Connection, works: Sequence[Callable[[Connection], T]]) -> Sequence[T]:
+    return [work(connection) for work in works]

@@ -14,7 +14,6 @@ from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 from sqlalchemy import case as when
 
 from botprobe.model.mail import IpAddress
-from botprobe.model.verdict import Case
 from botprobe.model.work import Arrival, Claim, HostHistory, Rank
 from botprobe.store.dialects import larger, smaller, upsert
 from botprobe.store.schema import hosts
@@ -109,33 +108,6 @@ def plan_suspects(
     return planned
 
 
-def finish_host(
-    connection: Connection,
-    claim: Claim,
-    case: Case,
-    *,
-    now: datetime,
-    next_look: datetime | None,
-) -> bool:
-    """Close a claim and plan the next look; False if the claim is no longer the current one."""
-    looked = None if case.refused is not None else case.started.timestamp()
-    closed = connection.execute(
-        update(hosts)
-        .where(*_current(claim))
-        .values(
-            rank=int(Rank.LATER),
-            due=None if next_look is None else next_look.timestamp(),
-            refused=case.refused,
-            owner=None,
-            lease=None,
-            tries=0,
-            first_looked=func.coalesce(hosts.c.first_looked, looked),
-            decided=now.timestamp(),
-        )
-    )
-    return closed.rowcount == 1
-
-
 def put_back(connection: Connection, claim: Claim, try_again: datetime | None) -> None:
     """Give a claim up; the host is due as before, or not before ``try_again``."""
     values: dict[str, Any] = {"owner": None, "lease": None}
@@ -143,7 +115,7 @@ def put_back(connection: Connection, claim: Claim, try_again: datetime | None) -
         values["tries"] = hosts.c.tries - 1
     else:
         values |= {"rank": int(Rank.LATER), "due": try_again.timestamp()}
-    connection.execute(update(hosts).where(*_current(claim)).values(values))
+    connection.execute(update(hosts).where(*current(claim)).values(values))
 
 
 def recover(connection: Connection) -> int:
@@ -175,7 +147,8 @@ def host_history(connection: Connection, address: IpAddress) -> HostHistory | No
     )
 
 
-def _current(claim: Claim) -> tuple[Any, ...]:
+def current(claim: Claim) -> tuple[Any, ...]:
+    """Say when a claim is still the current one."""
     return (
         hosts.c.ip == str(claim.target),
         hosts.c.attempt == claim.attempt,

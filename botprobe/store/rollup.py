@@ -7,12 +7,13 @@ Nothing here is a source of truth: ``rebuild`` makes all of it anew from mails a
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from ipaddress import IPv6Address, ip_address, ip_network
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 from sqlalchemy import Connection, delete, or_, select
 
@@ -119,25 +120,47 @@ def count_mail(
 
 def count_case(connection: Connection, kept: Case) -> None:
     """Let a host stand as its newest case says; a refusal never hides a look."""
-    row = {
-        "ip": str(kept.target),
-        "week": Week.of(kept.started).number,
-        "network": _network(kept.target.address),
-        "looked": kept.started.timestamp() if kept.refused is None else None,
-        "lag_seconds": kept.lag_seconds if kept.refused is None else None,
-        "standing": _standing_id(connection, standing_of(kept)),
-    }
-    statement = upsert(connection, host_weeks).values(row)
-    new = statement.excluded
+    count_cases(connection, [kept])
+
+
+def count_cases(connection: Connection, kept: Sequence[Case]) -> None:
+    """Let hosts stand as their newest cases say; a refusal never hides a look."""
+    numbers: dict[Standing, int] = {}
+    looks: list[dict[str, Any]] = []
+    refusals: list[dict[str, Any]] = []
+    for case in kept:
+        standing = standing_of(case)
+        if standing not in numbers:
+            numbers[standing] = _standing_id(connection, standing)
+        rows = looks if case.refused is None else refusals
+        rows.append(_week_row(case, numbers[standing]))
     unseen = host_weeks.c.looked.is_(None)
-    older = or_(unseen, host_weeks.c.looked <= new.looked)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["ip", "week"],
-            set_={"looked": new.looked, "lag_seconds": new.lag_seconds, "standing": new.standing},
-            where=older if kept.refused is None else unseen,
+    for rows, is_look in ((looks, True), (refusals, False)):
+        if not rows:
+            continue
+        statement = upsert(connection, host_weeks)
+        new = statement.excluded
+        set_ = {"looked": new.looked, "lag_seconds": new.lag_seconds, "standing": new.standing}
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["ip", "week"],
+                set_=set_,
+                where=or_(unseen, host_weeks.c.looked <= new.looked) if is_look else unseen,
+            ),
+            sorted(rows, key=itemgetter("ip", "week")),
         )
-    )
+
+
+def _week_row(case: Case, standing: int) -> dict[str, Any]:
+    looked = case.refused is None
+    return {
+        "ip": str(case.target),
+        "week": Week.of(case.started).number,
+        "network": _network(case.target.address),
+        "looked": case.started.timestamp() if looked else None,
+        "lag_seconds": case.lag_seconds if looked else None,
+        "standing": standing,
+    }
 
 
 def rebuild(connection: Connection) -> None:

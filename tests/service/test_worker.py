@@ -126,6 +126,27 @@ class TestWorker:
         assert await store.waiting() == 0
         assert audience.troubles == []
 
+    async def test_what_was_taken_away_and_comes_back_is_asked_once(
+        self, tmp_path: Path, store: SqliteStore
+    ) -> None:
+        """Whoever was silent for long, and claims anew what it is still asking, asks on."""
+        audience, tarpit = Listener(), Tarpit()
+        probes = replace(silent_probes(), ping=tarpit)
+        await store.take([arrival("1", HOST)], DAY)
+        worker = worker_of(pipeline(store, probes), store, tmp_path / "logs", audience)
+        async with working(worker):
+            await audience.wait_for(lambda: len(tarpit.asked) == 1)
+            await store.bury(timedelta(0))
+            worker.bell.ring()
+            while (await store.queue_status()).ranks[0].claimed == 0:  # noqa: ASYNC110  # a table
+                await asyncio.sleep(0)
+            tarpit.opened.set()
+            await audience.wait_for(lambda: len(audience.cases) == 1)
+
+        assert len(tarpit.asked) == 1
+        assert [case.refused for case in await store.cases(HOST)] == [None]
+        assert audience.troubles == []
+
     async def test_looks_again_despite_the_cool_down(
         self, tmp_path: Path, store: SqliteStore
     ) -> None:

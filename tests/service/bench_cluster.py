@@ -1,0 +1,358 @@
+"""What a shared store costs: ``scripts/bench-cluster``.
+
+A PostgreSQL of its own, on a Unix socket of this machine, durable as it is shipped. Workers are
+processes with the real claim, finish and presence; the probes are simulated by a wait, so that
+what is measured is the store. Beside it, in the same run, the embedded store.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, ip_address
+from pathlib import Path
+
+import psycopg
+
+from botprobe.hostlog import HostLog
+from botprobe.model.mail import Trust
+from botprobe.model.verdict import Case
+from botprobe.model.work import Arrival, Claim, Plan, Presence, Rank
+from botprobe.pipeline import Candidate
+from botprobe.queue.local import LocalBell
+from botprobe.queue.postgres import open_bell
+from botprobe.service.presence import Heart
+from botprobe.service.worker import Worker
+from botprobe.store.database import SqlStore
+from botprobe.store.postgres import PostgresStore, conninfo
+from botprobe.store.sqlite import SqliteStore
+from tests import postgres
+from tests.cases import bot_case
+from tests.service.fakes import FakeAudience
+from tests.test_pipeline import mail_with
+
+DAY = timedelta(days=1)
+FIRST = int(IPv4Address("198.18.0.0"))
+CONCURRENCY = 200
+
+
+def address(number: int) -> str:
+    """Return the address of a numbered host; there are more than the laboratory has."""
+    return str(IPv4Address(FIRST + number))
+
+
+@dataclass
+class Plenty:
+    """A budget that never ends."""
+
+    def left(self, _now: datetime) -> int:
+        """Return more than anybody takes."""
+        return 1_000_000
+
+    def forgive(self, _address: object) -> None:
+        """Forget nothing."""
+
+
+@dataclass
+class Waiting:
+    """A pipeline whose probes are a wait."""
+
+    seconds: float
+    budget: Plenty = field(default_factory=Plenty)
+    fresh: bool = False
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return datetime.now(UTC)
+
+    async def investigate(self, candidate: Candidate) -> Case:
+        """Wait, and find a bot."""
+        if self.seconds:
+            await asyncio.sleep(self.seconds)
+        return replace(bot_case(), target=candidate.target, started=self.now())
+
+
+class NoLog(HostLog):
+    """Host logs are not what is measured here."""
+
+    def write(self, case: Case) -> Path:
+        """Write nothing."""
+        return Path()
+
+
+class Lags(FakeAudience):
+    """Notes how long each host waited for its claim."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def claimed(self, claim: Claim) -> None:
+        """Note the wait since the mail's arrival."""
+        self.seconds.append(time.time() - claim.due.timestamp())
+
+
+async def work(place: str, wait: float, ready: Path) -> None:
+    """Be a worker until everything is done and the file ``stop`` is there."""
+    shared = place.startswith("postgresql:")
+    store: SqlStore
+    store = PostgresStore(place, per_network=1_000) if shared else SqliteStore(Path(place))
+    lags = Lags()
+    async with store, open_bell(conninfo(place)) if shared else _alone() as bell:
+        worker = Worker(
+            pipeline=Waiting(wait),  # type: ignore[arg-type]  # what a worker asks of one
+            store=store,
+            hostlog=NoLog(Path()),
+            bell=bell,
+            audience=lags,
+            owner=f"bench:{os.getpid()}",
+            concurrency=CONCURRENCY,
+        )
+        presence = Presence(owner=worker.owner, vantage="bench", concurrency=CONCURRENCY)
+        heart = Heart(store=store, presence=presence, trouble=print)
+        async with heart.beating(worker), asyncio.TaskGroup() as group:
+            ready.touch()
+            group.create_task(worker.run())
+            while not ready.with_name("stop").exists():  # noqa: ASYNC110  # a file
+                await asyncio.sleep(0.05)
+            worker.close()
+    ready.with_suffix(".json").write_text(json.dumps(lags.seconds))
+
+
+@asynccontextmanager
+async def _alone() -> AsyncIterator[LocalBell]:
+    yield LocalBell()
+
+
+def arrivals(start: int, count: int) -> list[Arrival]:
+    """Return mails of so many hosts, one each."""
+    now = datetime.now(UTC)
+    made = []
+    for number in range(start, start + count):
+        ip = address(number)
+        mail = replace(
+            mail_with((Trust.BOUNDARY, ip), file=f"new/{number}"), message_id=f"<{number}@x>"
+        )
+        plan = Plan(address=ip_address(ip), rank=Rank.FRESH)
+        made.append(Arrival(key=f"{number}", mail=mail, arrived=now, plans=(plan,)))
+    return made
+
+
+@dataclass(slots=True)
+class Bench:
+    """A store, the workers on it, and what they cost."""
+
+    folder: Path
+    place: str
+    server: postgres.Server | None
+    taken: int = 0
+
+    def open(self) -> SqlStore:
+        """Return the store, to be opened."""
+        if self.server is None:
+            return SqliteStore(Path(self.place))
+        return PostgresStore(self.place, make_tables=True)
+
+    @contextmanager
+    def workers(self, count: int, wait: float) -> Iterator[list[Path]]:
+        """Run worker processes; yield where each writes its lags at the end."""
+        with tempfile.TemporaryDirectory() as name:
+            files = [Path(name) / f"{number}.ready" for number in range(count)]
+            command = [sys.executable, "-m", "tests.service.bench_cluster", "--worker", self.place]
+            running = [
+                subprocess.Popen([*command, "--wait", str(wait), "--ready", str(file)])
+                for file in files
+            ]
+            try:
+                while not all(file.exists() for file in files):
+                    time.sleep(0.02)
+                yield [file.with_suffix(".json") for file in files]
+                (Path(name) / "stop").touch()
+                for process in running:
+                    process.wait(60)
+                self.lags = [
+                    lag
+                    for file in files
+                    for lag in json.loads(file.with_suffix(".json").read_text())
+                ]
+            finally:
+                for process in running:
+                    process.kill()
+                    process.wait()
+
+    lags: list[float] = field(default_factory=list)
+
+    async def enqueue(self, count: int) -> None:
+        """Take mails of hosts that nobody knows yet."""
+        async with self.open() as store:
+            for start in range(0, count, 100):
+                most = min(100, count - start)
+                await store.take(arrivals(self.taken, most), DAY)
+                self.taken += most
+
+    async def trickle(self, per_second: int, seconds: int) -> None:
+        """Take mails one by one, at a steady pace."""
+        async with self.open() as store:
+            start = time.monotonic()
+            for number in range(per_second * seconds):
+                await asyncio.sleep(max(0.0, start + number / per_second - time.monotonic()))
+                await store.take(arrivals(self.taken, 1), DAY)
+                self.taken += 1
+
+    async def done(self, expected: int) -> bool:
+        """Wait until so many cases are kept; say whether they ever were."""
+        async with self.open() as store:
+            deadline = time.monotonic() + 180
+            while time.monotonic() < deadline:
+                if await store.waiting() == 0 and await self._cases(store) >= expected:
+                    return True
+                await asyncio.sleep(0.05)
+        return False
+
+    async def _cases(self, store: SqlStore) -> int:
+        from sqlalchemy import func, select  # noqa: PLC0415
+
+        from botprobe.store.schema import cases  # noqa: PLC0415
+
+        found = await store._read(lambda c: c.scalar(select(func.count()).select_from(cases)))
+        return found or 0
+
+    def database_cpu(self) -> float:
+        """Return the processor seconds of the server and all its former processes."""
+        if self.server is None:
+            return 0.0
+        return sum(_cpu(pid) for pid in _family(self.server.pid))
+
+
+def _family(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *map(int, children)]
+
+
+def _cpu(pid: int) -> float:
+    with suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks = sum(map(int, fields[11:15]))  # own time, and that of children that have ended
+        return ticks / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
+def rate(bench: Bench, workers: int, wait: float, hosts: int) -> None:
+    """Measure how many hosts a second workers conclude that all wait from the beginning."""
+    before = bench.taken
+    asyncio.run(bench.enqueue(hosts))
+    expected = before + hosts
+    cpu = bench.database_cpu()
+    with bench.workers(workers, wait):
+        start = time.monotonic()
+        finished = asyncio.run(bench.done(expected))
+        seconds = time.monotonic() - start
+    cost = (bench.database_cpu() - cpu) / hosts * 1000
+    name = "embedded" if bench.server is None else "PostgreSQL"
+    database = "" if bench.server is None else f", {cost:.2f} ms of database CPU each"
+    problem = "" if finished else " (NOT ALL DONE)"
+    print(
+        f"{name}, {workers} worker{'s' * (workers > 1)}, wait {wait:g} s:"
+        f" {hosts / seconds:,.0f} per second{database}{problem}"
+    )
+
+
+def latency(bench: Bench, workers: int, per_second: int, seconds: int) -> None:
+    """Measure the time from a mail's arrival to the claim of its host."""
+    cpu = bench.database_cpu()
+    with bench.workers(workers, 0.5):
+        asyncio.run(bench.trickle(per_second, seconds))
+        asyncio.run(bench.done(bench.taken))
+    hosts = per_second * seconds
+    cost = (bench.database_cpu() - cpu) / hosts * 1000
+    cuts = statistics.quantiles(bench.lags, n=100)
+    name = "embedded" if bench.server is None else "PostgreSQL"
+    database = "" if bench.server is None else f", {cost:.2f} ms of database CPU each"
+    print(
+        f"{name}, {workers} worker{'s' * (workers > 1)}, {per_second} mails per second:"
+        f" enqueue to start p50 {cuts[49] * 1000:.1f} ms, p99 {cuts[98] * 1000:.1f} ms"
+        f" of {len(bench.lags)}{database}"
+    )
+
+
+def grow(bench: Bench, later: int, sightings: int) -> None:
+    """Add hosts whose second look is weeks away, and mails that named hosts."""
+    start = time.monotonic()
+    with psycopg.connect(bench.place, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO host (ip, first_seen, last_seen, sightings, rank, due, attempt, tries,"
+            " first_looked, decided) SELECT host('10.0.0.0'::inet + n), e, e, 10, %s,"
+            " e + 86400 * (14 + random() * 46), 1, 0, e, e"
+            " FROM generate_series(0, %s) n, (SELECT extract(epoch FROM now()) e) t",
+            (int(Rank.LATER), later - 1),
+        )
+        connection.execute(
+            "INSERT INTO mail (id, key, file, document)"
+            " SELECT 1000000000 + n, 'grown' || n, 'new/' || n, '{}' FROM generate_series(0, %s) n",
+            (max(1, sightings // 4) - 1,),
+        )
+        connection.execute(
+            "INSERT INTO hop (mail_id, position, trust, ip)"
+            " SELECT 1000000000 + n / 4, n %% 4, 'boundary',"
+            " host('10.0.0.0'::inet + (random() * %s)::bigint) FROM generate_series(0, %s) n",
+            (later - 1, sightings - 1),
+        )
+        connection.execute("ANALYZE")
+        size = connection.execute("SELECT pg_size_pretty(pg_database_size(current_database()))")
+        row = size.fetchone()
+    print(
+        f"grown by {later:,} hosts with a look weeks ahead and {sightings:,} sightings"
+        f" in {time.monotonic() - start:.0f} s: {row and row[0]}"
+    )
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Run all parts and print the figures."""
+    load = " ".join(f"{part:.2f}" for part in os.getloadavg())
+    print(f"load average before {load}; {os.cpu_count()} processors")
+    with tempfile.TemporaryDirectory() as name, postgres.server(durable=True) as server:
+        embedded = Bench(Path(name), str(Path(name) / "cases.sqlite"), None)
+        shared = Bench(Path(name), server.new_database(), server)
+        rate(embedded, 1, 0, options.hosts)
+        for workers in options.workers:
+            rate(shared, workers, 0, options.hosts)
+        rate(shared, options.workers[-1], 1.0, options.hosts)
+        latency(embedded, 1, options.pace, options.seconds)
+        latency(shared, 1, options.pace, options.seconds)
+        grow(shared, options.later, options.sightings)
+        latency(shared, 1, options.pace, options.seconds)
+        rate(shared, 1, 0, options.hosts)
+    print(f"load average after {' '.join(f'{part:.2f}' for part in os.getloadavg())}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line and return the exit code."""
+    parser = argparse.ArgumentParser(prog="scripts/bench-cluster", description=__doc__)
+    parser.add_argument("--hosts", type=int, default=6_000, help="of each measurement")
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4])
+    parser.add_argument("--pace", type=int, default=100, help="mails per second for the latency")
+    parser.add_argument("--seconds", type=int, default=15)
+    parser.add_argument("--later", type=int, default=3_000_000, help="second looks weeks ahead")
+    parser.add_argument("--sightings", type=int, default=10_000_000)
+    for hidden in ("--worker", "--wait", "--ready"):
+        parser.add_argument(hidden, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a text stream
+    if options.worker:
+        asyncio.run(work(options.worker, float(options.wait), Path(options.ready)))
+    else:
+        measure(options)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
