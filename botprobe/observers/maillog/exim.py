@@ -6,12 +6,12 @@ Connections are logged only with ``log_selector = +smtp_connection``.
 import re
 
 from botprobe.observers.maillog.events import HourEvents, Way
-from botprobe.observers.maillog.rejects import RejectKind, reject_kind
+from botprobe.observers.maillog.rejects import PROTOCOL, RejectKind, reject_kind
 
 # The stamp, also where Exim's line came through syslog; zone and process id are optional.
 _MESSAGE = re.compile(
     rb"(?:\[\d++\])?(?:: )?(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d++)? )?"
-    rb"(?:[+-]\d{4} )?(?:\[\d++\] )?(.*)"
+    rb"(?:[+-]\d{4} )?(?:[^ \n]++ exim\[\d++\]: )?(?:\[\d++\] )?(.*)"
 )
 # Exim writes the HELO in parentheses, and a HELO may be an address in brackets.
 _HOST = rb"(?:[^\s(\[]++ )?(?:\([^)\n]*+\) )?\[([^\]\n]++)\]"
@@ -19,7 +19,19 @@ _CONNECT = re.compile(rb"SMTP connection from " + _HOST + rb".*\(TCP/IP connecti
 _ARRIVAL = re.compile(rb'(\S++) <= (?:"[^"\n]*+"@)?\S++ (?>(?:H=' + _HOST + rb")?)")
 _DELIVERY = re.compile(rb"\S++ (=>|->|\*\*|==) ")
 _REJECT = re.compile(
-    rb"(?:\S++ )?H=" + _HOST + rb".*? (?:temporarily )?rejected (?:after )?[A-Z]++(.*)"
+    rb"(?:\S++ )?(?:F=\S++ )?H=" + _HOST + rb".*? (?:(?:temporarily )?rejected (?:after |by )?"
+    rb"(?:[A-Z]++|local_scan)|dropped by)(.*)"
+)
+# The reason first: protocol errors, calls that were dropped.
+_DROPPED = re.compile(
+    rb"(?:\S++ )?(SMTP (?:call|connection) from "
+    + _HOST
+    + rb".* (?:dropped: .*|closed by DROP in ACL.*))"
+)
+# What the client sent stands in quotes, before its address or behind it.
+_BROKE_PROTOCOL = re.compile(
+    rb'SMTP protocol (?:error in ".*"|synchronization error \([^)\n]*+\): '
+    rb'rejected (?:connection from|"[^"\n]*+")) H=' + _HOST
 )
 _AUTHENTICATOR = re.compile(rb"\S++ authenticator failed for " + _HOST)
 _STATUS = {b"=>": "sent", b"->": "sent", b"**": "bounced", b"==": "deferred"}
@@ -43,6 +55,10 @@ def count_exim_line(line: bytes, into: HourEvents, own_kinds: tuple[RejectKind, 
         _count_arrival(arrival[1], arrival[2], into)
     elif reject := _REJECT.match(text):
         into.refuse(reject[1], reject_kind(reject[2], own_kinds))
+    elif dropped := _DROPPED.match(text):
+        into.refuse(dropped[2], reject_kind(dropped[1].partition(b" dropped: ")[2], own_kinds))
+    elif broke := _BROKE_PROTOCOL.match(text):
+        into.refuse(broke[1], PROTOCOL)
     elif delivery := _DELIVERY.match(text):
         way = Way.REMOTE if b" H=" in text else Way.LOCAL
         into.deliveries[way, _STATUS[delivery[1]]] += 1

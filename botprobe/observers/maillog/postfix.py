@@ -14,7 +14,14 @@ from re import Pattern
 
 from botprobe.observers.maillog.events import HourEvents, Way
 from botprobe.observers.maillog.heads import Family
-from botprobe.observers.maillog.rejects import CONTENT, OTHER, RejectKind, reason_of, reject_kind
+from botprobe.observers.maillog.rejects import (
+    CONTENT,
+    OTHER,
+    RATE,
+    RejectKind,
+    reason_of,
+    reject_kind,
+)
 
 # What the actions of access tables and milters are called in the log (access(5)).
 _ACTION = (
@@ -37,7 +44,7 @@ _EVENTS = rb"""
 \n(?:{head}(?:
  (?:smtpd\[{pid}\ (?!disconnect|lost|Anonymous)|cleanup\[{pid}\ |postscreen\[{pid}\ )
   (?:{id}\ )?(connect\ from\ |client=|{action}[A-Z-]++\ from[ ]
-  |warning:\ (?=[^\[\n]*+\[[^\]\n]*+\][:\d]*+\ SASL\ ))
+  |warning:\ (?=[^\[\n]*+\[[^\]\n]*+\][:\d]*+\ (?:SASL|for\ service)\ ))
   (?:[^\[\n]*+\[([^\]\n]++)\](?>(?::\d++)?)(.*+))?
  |[no]?qmgr\[{pid}\ ([0-9A-Za-z]++):\ (?:removed|from=.*,\ (s)ize=)
  |(?:smtp|local|lmtp|virtual|pipe|error|relay|discard)\[{pid}\ {id}\ to=
@@ -119,6 +126,8 @@ class PostfixScanner:
             if event == b"warning: ":
                 if b" authentication failed" in rest:
                     into.sasl_failures[client] += 1
+                elif rest.startswith(b" for service "):  # anvil(8): refused without a reject
+                    into.refuse(client, RATE)
             elif not client:
                 into.unread.add(event + b"without an [address]")
             elif b"reject: " in event:

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 OTHER = "other"
+PROTOCOL = "protocol"
+"""A command at the wrong time, or one that nobody honest sends."""
+RATE = "rate"
 CONTENT = "content"
 """A header or body check, or a milter that looked at the message."""
 
@@ -41,13 +44,19 @@ _KNOWN: tuple[tuple[str, bytes], ...] = (
     ("client-rejected", b"access denied"),
     ("data-rejected", b"data command rejected"),
     ("end-of-data-rejected", b"end-of-data rejected"),
-    ("protocol", b"pipelining"),
-    ("protocol", b"command rejected"),
+    (PROTOCOL, b"pipelining"),
+    (PROTOCOL, b"command rejected"),
+    (PROTOCOL, b"protocol error"),
+    (PROTOCOL, b"protocol synchronization error"),
+    (PROTOCOL, b"syntax or protocol errors"),
+    (PROTOCOL, b"unrecognized commands"),
+    (PROTOCOL, b"nonmail commands"),
+    ("client-rejected", b"connect' acl"),
     ("storage", b"insufficient system storage"),
     ("size", b"message size exceeds"),
     ("size", b"message file too big"),
-    ("rate", b"too many"),
-    ("rate", b"rate limit"),
+    (RATE, b"too many"),
+    (RATE, b"rate limit"),
     ("tls-required", b"starttls"),
     ("auth-required", b"authentication required"),
     ("temporary-failure", b"temporary lookup failure"),

@@ -8,8 +8,7 @@ from botprobe.observers.maillog.heads import Family, Head, head_of, lines_of, sp
 from botprobe.observers.maillog.logins import count_login
 from botprobe.observers.maillog.postfix import PostfixScanner
 from botprobe.observers.maillog.rejects import RejectKind
-from botprobe.observers.maillog.sendmail import PROGRAMS as SENDMAIL_PROGRAMS
-from botprobe.observers.maillog.sendmail import count_sendmail_line
+from botprobe.observers.maillog.sendmail import count_sendmail_line, is_sendmail
 
 # A block whose first lines are other programs' is asked for its Postfix family so far down.
 _LINES_ASKED = 50
@@ -58,7 +57,7 @@ class LogScanner:
             self._postfix.scan(b"\n".join(members) + b"\n", family, events)
 
     def _count_other(self, program: bytes, rest: bytes, events: HourEvents) -> None:
-        if program in SENDMAIL_PROGRAMS:
+        if is_sendmail(program):
             count_sendmail_line(rest, events, self._own_kinds)
         elif program.startswith(b"exim"):
             count_exim_line(rest, events, self._own_kinds)

@@ -7,13 +7,19 @@ no N_c. Text of the sender stands before ``relay=``, which is therefore looked f
 import re
 
 from botprobe.observers.maillog.events import HourEvents, Way
-from botprobe.observers.maillog.rejects import RejectKind, reject_kind
+from botprobe.observers.maillog.rejects import PROTOCOL, RejectKind, reject_kind
 
-PROGRAMS = frozenset((b"sendmail", b"sm-mta", b"sm-msp-queue", b"mta"))
-
-_MESSAGE = re.compile(rb"(?:\[\d++\])?: (?:\[ID [^\]\n]*+\] )?([0-9A-Za-z]++): (.*)")
+_PROGRAMS = (b"sendmail", b"sm-", b"mta")
+# check_relay refuses a connection before it has a queue id.
+_MESSAGE = re.compile(rb"(?:\[\d++\])?: (?:\[ID [^\]\n]*+\] )?(?:([0-9A-Za-z]++): )?(.*)")
 _CONNECT = re.compile(rb"connect from (?:[^\[\n]*+)\[([^\]\n]++)\]")
 _RELAY = re.compile(rb", relay=[^\[\n,]*+\[([^\]\n]++)\]")
+# Who looks for users, and who talks before the greeting, is refused without reject=.
+_REFUSED = re.compile(
+    rb"(?:rejecting commands from )?[^\[\n]*+\[([^\]\n]++)\](?: \(may be forged\))?"
+    rb"(?: due to pre-greeting traffic|: (?:EXPN|VRFY) .*\[rejected\]$)",
+    re.IGNORECASE,
+)
 _STATUS = re.compile(rb"to=.*, dsn=[\d.]++, stat=(\w++)")
 
 
@@ -34,15 +40,24 @@ def count_sendmail_line(
     connect = _CONNECT.match(text)
     if connect is not None:
         into.connects.append(connect[1])
-    elif text.startswith(b"from="):
+    elif queue_id and text.startswith(b"from="):
         _count_mail(queue_id, text, into)
-    elif text.startswith(b"to="):
+    elif queue_id and text.startswith(b"to="):
         _count_delivery(queue_id, text, into)
+    elif text.startswith(b"AUTH failure "):
+        into.sasl_failures[_relay(text) or b""] += 1
     elif b", reject=" in text:
         before, _, reply = text.rpartition(b", reject=")
         into.refuse(_relay(before + b",") or b"", reject_kind(reply, own_kinds))
     elif text.startswith(b"<") and b"... " in text:
         into.refuse(b"", reject_kind(text.rpartition(b"... ")[2], own_kinds))
+    elif refused := _REFUSED.match(text):
+        into.refuse(refused[1], PROTOCOL)
+
+
+def is_sendmail(program: bytes) -> bool:
+    """Say whether a tag is one of sendmail's: its daemons are called as the operator likes."""
+    return program.startswith(_PROGRAMS)
 
 
 def _count_mail(queue_id: bytes, text: bytes, into: HourEvents) -> None:

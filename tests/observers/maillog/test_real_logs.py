@@ -69,6 +69,18 @@ def _read(path: Path) -> tuple[LogTally, HourCounts]:
     return tally, total
 
 
+def annotated(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield each line that fail2ban matches, with the host it expects."""
+    expected: dict[str, str] | None = None
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        if line.startswith("# failJSON:"):
+            said = json.loads(line.partition(":")[2])
+            expected = said if said["match"] else None
+        elif line and not line.startswith("#") and expected is not None:
+            yield line, expected["host"]
+            expected = None
+
+
 @pytest.mark.parametrize("name", REAL_LOGS)
 class TestRealLogs:
     def test_counts_what_grep_counts(self, shared_logs: Path, name: str) -> None:
@@ -114,34 +126,54 @@ class TestRealLogs:
 
 
 class TestFail2banLines:
-    def _annotated(self, path: Path) -> Iterator[tuple[str, str]]:
-        """Yield each line that fail2ban matches, with the host it expects."""
-        expected: dict[str, str] | None = None
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("# failJSON:"):
-                said = json.loads(line.partition(":")[2])
-                expected = said if said["match"] else None
-            elif line and not line.startswith("#") and expected is not None:
-                yield line, expected["host"]
-                expected = None
-
     def test_rejects_have_the_host_that_is_expected(
         self, shared_logs: Path, count_lines: CountLines
     ) -> None:
         """Each reject or failed login is counted once, for the annotated host."""
         counted = 0
         path = shared_logs / "fail2ban" / "fail2ban_tests_files_logs_postfix"
-        for line, host in self._annotated(path):
+        for line, host in annotated(path):
             tally = count_lines([line], date(2006, 1, 1))
             names = [name.decode() for name in tally.clients.names()]
             if re.search(r"reject: [A-Z]+ from", line):
                 counted += 1
                 refused = [n for counts in tally.reject_kinds.values() for n in counts.elements()]
                 assert [names[number] for number in refused] == [host], line
+            elif "rate limit exceeded" in line:
+                counted += 1
+                (kind,) = tally.reject_kinds
+                assert (kind, names[next(iter(tally.reject_kinds[kind]))]) == ("rate", host)
             elif re.search(r"SASL \S+ authentication failed", line):
                 counted += 1
                 assert [names[n] for n in tally.sasl_clients.elements()] == [host], line
         assert counted > 30
+
+
+class TestOtherServersLines:
+    @pytest.mark.parametrize(
+        ("name", "refusal", "least"),
+        [
+            ("sendmail-reject", r"reject=|\[rejected\]|rejecting commands", 20),
+            ("sendmail-auth", r"AUTH failure", 7),
+            ("exim", r"rejected|dropped|DROP in ACL|protocol error|authenticator failed", 30),
+            ("exim-spam", r" rejected ", 4),
+        ],
+    )
+    def test_refusals_have_the_host_that_is_expected(
+        self, shared_logs: Path, count_lines: CountLines, name: str, refusal: str, least: int
+    ) -> None:
+        """Whom sendmail or Exim refused is counted once, for the annotated host."""
+        counted = 0
+        for line, host in annotated(shared_logs / "fail2ban" / f"fail2ban_tests_files_logs_{name}"):
+            # FreeBSD's verbose syslog and a line without a stamp at its start are other dress.
+            if re.search(refusal, line) and not re.search(r"<mail\.|^mail", line):
+                counted += 1
+                tally = count_lines([line], date(2022, 12, 31))
+                names = [client.decode() for client in tally.clients.names()]
+                found = [n for counts in tally.reject_kinds.values() for n in counts.elements()]
+                found += tally.sasl_clients.elements()
+                assert [names[number] for number in found] == [host], line
+        assert counted >= least
 
 
 class TestWhyscreamLines:
