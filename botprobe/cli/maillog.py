@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from botprobe.cli.dossier import Investigate, Keep, keep
+from botprobe.cli.investigation import complain
 from botprobe.cli.maillog_follow import Watch, follow_log
 from botprobe.cli.maillog_outputs import Outputs, tell_incident
 from botprobe.cli.options import AsJson, ConfigFile, StorePath, settings_from
@@ -138,7 +139,9 @@ def maillog(
     outputs = Outputs(as_json=as_json, html=html, textfile=textfile, map=access_map, action=action)
     if follow:
         judge = partial(analyse, tally, queries, choices)
-        follow_log(files, options, tally, Watch(judge, outputs.refresh, tell_incident))
+        follow_log(
+            [*(pop or ()), *files], options, tally, Watch(judge, outputs.refresh, tell_incident)
+        )
     read_logs([*files, *(pop or ())], options, tally)
     found = analyse(tally, queries, choices)
     outputs.write(found)
@@ -152,6 +155,11 @@ def _dns_tally(
 ) -> DnsTally | None:
     if not paths:
         return None
+    if not mail_hosts:
+        complain(
+            "without --mail-host every query counts as the mail server's, and nobody is suspected "
+            "for asking for MX records"
+        )
     tally = DnsTally(frozenset(addresses(tuple(mail_hosts or ()), "--mail-host")))
     read_dns_logs(paths, tally, options.first_year, options.zone)
     return tally

@@ -131,6 +131,7 @@ def _client(client: ClientSummary) -> dict[str, Any]:
         "n_c": client.connects,
         "accepted": client.accepted,
         "rejects": dict(client.rejects),
+        "sasl_failures": client.sasl_failures,
         "share": client.share,
         "correlation": client.correlation,
         "per_day": list(client.series),

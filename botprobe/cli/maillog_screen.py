@@ -121,7 +121,7 @@ def _rejects(analysis: Analysis) -> RenderableType:
 def _clients(analysis: Analysis) -> RenderableType:
     drivers = set(analysis.drivers)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("client", "N_c", "share", "mails", "rejects", "r with N_c", ""):
+    for name in ("client", "N_c", "share", "mails", "rejects", "logins failed", "r with N_c", ""):
         table.add_column(name, justify="left" if name in {"client", ""} else "right")
     for client in analysis.clients[:MAX_ROWS]:
         table.add_row(
@@ -130,6 +130,7 @@ def _clients(analysis: Analysis) -> RenderableType:
             f"{client.share:.1%}",
             f"{client.accepted:,}",
             f"{sum(client.rejects.values()):,}",
+            f"{client.sasl_failures:,}",
             "" if client.correlation is None else f"{client.correlation:+.2f}",
             Text("driver", style="bold red") if client.client in drivers else Text(""),
         )

@@ -53,6 +53,7 @@ class ClientSummary:
     connects: int
     accepted: int
     rejects: Mapping[str, int]
+    sasl_failures: int
     share: float
     """Of N_c."""
     correlation: float | None
@@ -196,6 +197,7 @@ class _Log:
                 connects=connects[number],
                 accepted=accepted[number],
                 rejects=self._rejects_of(number),
+                sasl_failures=self.tally.sasl_clients[number],
                 share=connects[number] / total if total else 0.0,
                 correlation=pearson(series[number], all_connects),
                 series=tuple(series[number]),

@@ -42,7 +42,9 @@ def scan_capture(path: Path, zone: tzinfo | None = None) -> Iterator[DnsEvents]:
     events: DnsEvents | None = None
     try:
         with path.open("rb") as file:
-            for seconds, frame in dpkt.pcap.UniversalReader(file):
+            reader = dpkt.pcap.UniversalReader(file)
+            kind = reader.datalink()
+            for seconds, frame in reader:
                 at = datetime.fromtimestamp(float(seconds), tz=UTC).astimezone(zone)
                 stamp = f"{at:%Y-%m-%dT%H}".encode()
                 if events is None or events.stamp != stamp:
@@ -50,18 +52,18 @@ def scan_capture(path: Path, zone: tzinfo | None = None) -> Iterator[DnsEvents]:
                         yield events
                     events = DnsEvents(stamp)
                 events.lines += 1
-                _count_frame(frame, events)
+                _count_frame(kind, frame, events)
     except (OSError, ValueError, dpkt.Error) as error:
         raise InputError(f"cannot read {path}: {error}") from error
     if events is not None:
         yield events
 
 
-def _count_frame(frame: bytes, events: DnsEvents) -> None:
+def _count_frame(link: int, frame: bytes, events: DnsEvents) -> None:
     import dpkt  # noqa: PLC0415  # optional
 
     try:
-        packet: Any = dpkt.ethernet.Ethernet(frame).data
+        packet = _packet(link, frame)
         datagram = packet.data
         if not isinstance(datagram, dpkt.udp.UDP) or datagram.dport != DNS_PORT:
             return
@@ -70,3 +72,26 @@ def _count_frame(frame: bytes, events: DnsEvents) -> None:
         events.queries[str(ip_address(packet.src)).encode(), kind] += 1
     except (dpkt.Error, AttributeError, IndexError, ValueError, dns.exception.DNSException):
         events.unread.add(frame)
+
+
+def _packet(link: int, frame: bytes) -> Any:
+    """Return the IP packet in a frame.
+
+    Args:
+        link: the capture's link type (https://www.tcpdump.org/linktypes.html); ``tcpdump -i any``
+            writes Linux cooked captures.
+        frame: one frame of it.
+    """
+    import dpkt  # noqa: PLC0415  # optional
+
+    match link:
+        case dpkt.pcap.DLT_LINUX_SLL:
+            return dpkt.sll.SLL(frame).data
+        case dpkt.pcap.DLT_LINUX_SLL2:
+            return dpkt.sll2.SLL2(frame).data
+        case dpkt.pcap.DLT_NULL | dpkt.pcap.DLT_LOOP:
+            return dpkt.loopback.Loopback(frame).data
+        case 12 | 14 | 101 | 228 | 229:  # what systems call "raw IP"
+            return dpkt.ip6.IP6(frame) if frame[0] >> 4 == 6 else dpkt.ip.IP(frame)
+        case _:
+            return dpkt.ethernet.Ethernet(frame).data

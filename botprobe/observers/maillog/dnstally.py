@@ -68,7 +68,12 @@ class DnsTally:
         return days
 
     def mx_askers(self) -> list[MxAsker]:
-        """Return the clients that ask for MX records without being a mail host, busiest first."""
+        """Return the clients that ask for MX records without being a mail host, busiest first.
+
+        Who is a mail host has to be named: otherwise the server itself would be the first suspect.
+        """
+        if not self._mail_hosts:
+            return []
         names = self._clients.names()
         busiest: dict[int, tuple[int, date]] = {}
         for (day, client), count in self._mx.items():
@@ -84,8 +89,7 @@ class DnsTally:
         if not self._mail_hosts or _address(client) in self._mail_hosts:
             self.hours[day, hour] += count
             self.types[kind] += count
-            if self._mail_hosts:
-                return
+            return
         number = self._clients.id_of(client)
         self._all[day, number] += count
         if kind == "MX":

@@ -1,5 +1,6 @@
 """What an analysis says in plain sentences; the same on every screen and page."""
 
+from collections.abc import Iterator
 from statistics import median
 
 from botprobe.observers.maillog.analysis import Analysis, Incident
@@ -13,12 +14,16 @@ CAUSES = {
     Cause.DISTRIBUTED_BURST: "many clients, most of them new, at once (a distributed burst)",
 }
 
+# A client that makes this share of N_c, and hands in mail on no more than this share of its own.
+DOMINANT = 0.25
+USELESS = 0.1
+
 
 def verdict(analysis: Analysis) -> str:
     """Return one paragraph: how the server is, what was abnormal, who did it, what to do."""
     if not analysis.days or not any(day.connects for day in analysis.days):
         return no_connections(analysis)
-    sentences = [_health(analysis)]
+    sentences = [_health(analysis), *_dominant(analysis)]
     abnormal = [one for one in analysis.incidents if one.alarm.alpha is not None]
     if not abnormal:
         sentences.append(_nothing_abnormal(analysis))
@@ -82,6 +87,22 @@ def _health(analysis: Analysis) -> str:
         f"In {len(analysis.days)} days the server took {mails} mails in {connects} connections "
         f"of {analysis.client_count} clients; alpha is usually {' and '.join(usual)}."
     )
+
+
+def _dominant(analysis: Analysis) -> Iterator[str]:
+    """Name a client that makes much of N_c and hands in next to nothing, if there is one.
+
+    No history is needed to see it, so it is told of the shortest log too.
+    """
+    for client in analysis.clients:
+        useless = client.accepted <= USELESS * client.connects
+        if client.share >= DOMINANT and useless and client.client not in analysis.drivers:
+            yield (
+                f"{client.client} made {client.share:.0%} of all connections and handed in "
+                f"{client.accepted or 'no'} mail{'s' if client.accepted > 1 else ''}: a monitor, "
+                "or the first to ask about."
+            )
+            return
 
 
 def _nothing_abnormal(analysis: Analysis) -> str:

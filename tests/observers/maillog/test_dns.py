@@ -112,28 +112,72 @@ class TestDnsTally:
             ("192.0.2.1", 40)
         ]
 
+    def test_without_a_mail_host_nobody_is_suspected(self, tmp_path: Path) -> None:
+        """The mail server itself must not become the first suspect."""
+        lines = [f"12-Nov-2015 23:34:08.622 client {SERVER}#5 (x): query: x IN MX + (::1)"] * 50
+        tally = DnsTally()
+
+        read_dns_logs([_write(tmp_path / "query.log", *lines)], tally, None, None)
+
+        assert tally.mx_askers() == []
+        assert sum(tally.hours.values()) == 50
+
+
+def _packet(source: int, target: int, *, ipv6: bool = False) -> bytes:
+    """Return an IP packet that holds a DNS message for an MX record."""
+    wire = dns.message.make_query("x.example", "MX").to_wire()
+    datagram = dpkt.udp.UDP(sport=source, dport=target, data=wire)
+    datagram.ulen = len(datagram)
+    if ipv6:
+        client = ip_address("2001:db8::25").packed
+        packet = dpkt.ip6.IP6(src=client, dst=client, nxt=17, plen=len(datagram), data=datagram)
+    else:
+        packet = dpkt.ip.IP(
+            src=ip_address(SERVER).packed, dst=b"\xc0\x00\x025", p=17, data=datagram
+        )
+        packet.len = len(packet)
+    return bytes(packet)
+
 
 class TestScanCapture:
-    def test_counts_queries_and_not_answers(self, tmp_path: Path) -> None:
-        """Of a capture of port 53 the datagrams to the server count."""
+    @pytest.mark.parametrize(
+        ("link", "frame"),
+        [
+            (1, bytes(12) + b"\x08\x00"),
+            (1, bytes(12) + b"\x81\x00\x00\x05\x08\x00"),
+            (113, b"\x00\x04\x00\x01\x00\x06" + bytes(8) + b"\x08\x00"),
+            (276, b"\x08\x00" + bytes(8) + b"\x00\x01\x04\x06" + bytes(6)),
+            (101, b""),
+            (12, b""),
+        ],
+        ids=["ethernet", "vlan", "cooked", "cooked 2", "raw", "raw on other systems"],
+    )
+    def test_counts_queries_and_not_answers(self, tmp_path: Path, link: int, frame: bytes) -> None:
+        """Of a capture of port 53 the datagrams to the server count, on every kind of link."""
         path = tmp_path / "dns.pcap"
-        wire = dns.message.make_query("x.example", "MX").to_wire()
         with path.open("wb") as file:
-            writer = dpkt.pcap.Writer(file)
+            writer = dpkt.pcap.Writer(file, linktype=link)
             for source, target in ((5353, 53), (5353, 53), (53, 5353)):
-                datagram = dpkt.udp.UDP(sport=source, dport=target, data=wire)
-                datagram.ulen = len(datagram)
-                packet = dpkt.ip.IP(
-                    src=ip_address(SERVER).packed, dst=b"\xc0\x00\x025", p=17, data=datagram
-                )
-                packet.len = len(packet)
-                writer.writepkt(dpkt.ethernet.Ethernet(data=packet), ts=1_447_371_248)
-        tally = DnsTally()
+                writer.writepkt(frame + _packet(source, target), ts=1_447_371_248)
+        tally = DnsTally(frozenset([ip_address(SERVER)]))
 
         read_dns_logs([path], tally, None, None)
 
         assert sum(tally.hours.values()) == 2
         assert tally.types == {"MX": 2}
+        assert tally.unread.count == 0
+
+    def test_reads_ipv6(self, tmp_path: Path) -> None:
+        """A server that asks over IPv6 is counted as well."""
+        path = tmp_path / "dns.pcap"
+        with path.open("wb") as file:
+            writer = dpkt.pcap.Writer(file, linktype=101)
+            writer.writepkt(_packet(5353, 53, ipv6=True), ts=1_447_371_248)
+        tally = DnsTally(frozenset([ip_address("2001:db8::25")]))
+
+        read_dns_logs([path], tally, None, None)
+
+        assert tally.types == {"MX": 1}
 
     def test_a_broken_capture_is_an_input_error(self, tmp_path: Path) -> None:
         """Damage behind a good beginning is told in one line."""

@@ -253,6 +253,38 @@ class TestDrivers:
         assert filtered.days[-1].mails == usual.days[-1].mails
 
 
+class TestDominantClient:
+    def test_is_told_of_the_shortest_log(self, count_lines: CountLines) -> None:
+        """Who makes most of all connections and hands nothing in needs no history to be seen."""
+        visits = (Visit(client="198.51.100.7", idle=90), Visit(client=REGULAR[0], accepted=60))
+        tally = count_lines(postfix_lines([Day(MONDAY, visits)]), date(2026, 11, 1))
+
+        text = verdict(analyse(tally, None, Choices()))
+
+        assert "198.51.100.7 made 60% of all connections and handed in no mail" in text
+
+    def test_a_partner_is_not_suspected(self, count_lines: CountLines) -> None:
+        """Who makes most of all connections and hands mails in is a good customer."""
+        visits = (Visit(client="198.51.100.7", accepted=90), Visit(client=REGULAR[0], accepted=60))
+        tally = count_lines(postfix_lines([Day(MONDAY, visits)]), date(2026, 11, 1))
+
+        assert "198.51.100.7" not in verdict(analyse(tally, None, Choices()))
+
+    def test_failed_logins_stand_beside_the_client(self, count_lines: CountLines) -> None:
+        """A client that guesses passwords is told from one that only connects."""
+        head = "Oct 22 02:13:41 mx postfix/smtpd[7]:"
+        tally = count_lines(
+            [
+                f"{head} connect from x[198.51.100.7]",
+                f"{head} warning: x[198.51.100.7]: SASL LOGIN authentication failed: UGFzcw",
+            ]
+        )
+
+        (client,) = analyse(tally, None, Choices()).clients
+
+        assert client.sasl_failures == 1
+
+
 class TestMonitors:
     def test_are_recognised_and_left_out_on_request(self, count_lines: CountLines) -> None:
         """Who connects every hour of every day and never says anything is a monitor."""
