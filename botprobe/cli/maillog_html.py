@@ -49,14 +49,17 @@ def _traffic(analysis: Analysis, colours: Colours) -> Chart | None:
     days = analysis.days[-MAX_POINTS:]
     if len(days) < 2:
         return None
-    picture = pygal.Line(**_style(colours, (USUAL, 4, 1)), show_dots=False)
+    # An abnormal day has a hundred times the connections of others: a linear axis shows it alone.
+    picture = pygal.Line(
+        **_style(colours, (USUAL, 4, 1)), show_dots=False, logarithmic=True, truncate_label=-1
+    )
     picture.x_labels = [day.day.isoformat() for day in days]
     picture.x_labels_major_count = 4
     picture.show_minor_x_labels = False
-    picture.add("N_c", [day.connects for day in days])
-    picture.add("N_f", [day.mails for day in days])
-    if any(day.queries is not None for day in days):
-        picture.add("D_q", [day.queries for day in days])
+    picture.add("N_c", [day.connects or None for day in days])
+    picture.add("N_f", [day.mails or None for day in days])
+    if any(day.queries for day in days):
+        picture.add("D_q", [day.queries or None for day in days])
     top = max(days, key=lambda day: day.connects)
     text = f"Most connections: {top.connects:,} on {top.day}."
     return _chart("chart-traffic", "Connections, mails and DNS queries by day", text, picture)

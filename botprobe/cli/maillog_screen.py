@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from statistics import median
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -20,6 +21,7 @@ BARS = "▁▂▃▄▅▆▇█"
 # As many days as fit beside their names on a terminal of 100 columns.
 MAX_COLUMNS = 84
 MAX_ROWS = 10
+PEAK = 4
 
 
 def maillog_screen(analysis: Analysis) -> RenderableType:
@@ -45,10 +47,16 @@ def maillog_screen(analysis: Analysis) -> RenderableType:
 
 
 def sparkline(values: Sequence[float | None]) -> str:
-    """Draw values as bars from zero to their maximum; what is unknown stays empty."""
-    top = max((value for value in values if value is not None), default=0) or 1
+    """Draw values as bars from zero to their maximum; what is unknown stays empty.
+
+    A single peak would make all other days alike: it is cut at four times the usual.
+    """
+    known = [value for value in values if value is not None]
+    top = min(max(known, default=0), PEAK * median(known or [0])) or max(known, default=0) or 1
     steps = len(BARS) - 1
-    return "".join(" " if value is None else BARS[round(value / top * steps)] for value in values)
+    return "".join(
+        " " if value is None else BARS[round(min(value / top, 1) * steps)] for value in values
+    )
 
 
 def _curves(analysis: Analysis) -> RenderableType:
@@ -155,11 +163,13 @@ def _incident(incident: Incident) -> RenderableType:
 
 
 def _change(change: BeforeAfter) -> RenderableType:
-    def pair(values: tuple[float | None, float | None]) -> str:
-        return " to ".join("unknown" if value is None else f"{value:,.2f}" for value in values)
+    def pair(values: tuple[float | None, float | None], decimals: int = 0) -> str:
+        return " to ".join(
+            "unknown" if value is None else f"{value:,.{decimals}f}" for value in values
+        )
 
     return Text(
-        f"Since {change.since}: alpha from {pair(change.alpha)}, N_c from "
+        f"Since {change.since}: alpha from {pair(change.alpha, 2)}, N_c from "
         f"{pair(change.connects)}, D_q from {pair(change.queries)} (medians of "
         f"{change.days_before} days before, {change.days_after} after)."
     )

@@ -7,6 +7,7 @@ who they are and what they were refused for tells the causes apart.
 
 import math
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
@@ -20,6 +21,8 @@ BACK = -2.0
 # So few clients with at least half of the excess are drivers; more are a crowd.
 FEW = 3
 HALF = 0.5
+# The second and third are named from this share of the excess on.
+WORTH_A_NAME = 0.1
 
 
 class Cause(StrEnum):
@@ -109,12 +112,28 @@ def attribute(
         )
     known = frozenset().union(*(usual.keys() for usual in usual_days))
     new_share = sum(n for client, n in excess.items() if client not in known) / total
+    cause = _cause(day, drivers, new_share, total, sure=surging is not None)
     return Attribution(
-        drivers=tuple(drivers),
-        cause=_cause(day, drivers, new_share, total, sure=surging is not None),
+        drivers=tuple(_to_blame(drivers, cause, known)),
+        cause=cause,
         crowd=len(excess),
         new_share=new_share,
     )
+
+
+def _to_blame(drivers: Sequence[Driver], cause: Cause, known: AbstractSet[int]) -> list[Driver]:
+    """Choose whom a filter and a probe may be pointed at.
+
+    In a crowd that is nobody who is known or hands mail in: where accounts were removed, all of
+    the crowd are ordinary correspondents.
+    """
+    match cause:
+        case Cause.SMTP_DOS | Cause.SIMPLE_ERROR:
+            return [driver for driver in drivers[:FEW] if driver.excess_share >= WORTH_A_NAME]
+        case Cause.DISTRIBUTED_BURST:
+            return [d for d in drivers if d.client not in known and not d.accepted]
+        case Cause.REMOVED_ACCOUNTS:
+            return []
 
 
 def _excess(

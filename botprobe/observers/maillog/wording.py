@@ -34,8 +34,10 @@ def verdict(analysis: Analysis) -> str:
         sentences.append(incident_sentence(worst))
     if analysis.mx_askers:
         first = analysis.mx_askers[0]
+        askers = len(analysis.mx_askers)
+        hosts = "One host asks" if askers == 1 else f"{askers} hosts ask"
         sentences.append(
-            f"{len(analysis.mx_askers)} hosts ask for MX records without being a mail server, "
+            f"{hosts} for MX records without being a mail server, "
             f"first {first.client} ({first.mx_queries} on {first.day})."
         )
     return " ".join(sentences)
@@ -54,7 +56,8 @@ def incident_sentence(incident: Incident) -> str:
         if first.alpha_without is not None:
             sentence += f" Without it alpha would be {first.alpha_without:.2f}."
     else:
-        sentence += f" {found.crowd} clients wasted more connections than usual."
+        sentence += f" {found.crowd} clients wasted more connections than usual"
+        sentence += "; none of them is to blame alone."
     return sentence
 
 

@@ -13,7 +13,7 @@ from botprobe.observers.maillog.figures import Figures
 from botprobe.observers.maillog.model import PUBLISHED_M_SMTP, PUBLISHED_S
 from botprobe.observers.maillog.reader import ReadOptions, read_logs
 from botprobe.observers.maillog.tally import LogTally
-from botprobe.observers.maillog.wording import usual_alpha
+from botprobe.observers.maillog.wording import incident_sentence, usual_alpha
 from tests.observers.maillog.published import (
     CULPRIT,
     ONE_CLIENT,
@@ -110,6 +110,14 @@ class TestPublishedAlarms:
 
         assert attribution is not None
         assert attribution.cause is Cause.REMOVED_ACCOUNTS
+
+    def test_blames_no_correspondent_for_removed_accounts(self, analysis: Analysis) -> None:
+        """All clients of that day are ordinary ones: no filter and no probe is for them."""
+        incident = _incident(analysis, REMOVED_ACCOUNTS)
+
+        assert incident.drivers == ()
+        assert analysis.drivers == (CULPRIT,)
+        assert "none of them is to blame alone" in incident_sentence(incident)
 
     def test_names_the_one_client(self, analysis: Analysis) -> None:
         """The driver of 2003-07-05 is found, and without it alpha is that of a good day."""

@@ -105,6 +105,7 @@ class TestStrangers:
         assert incident.attribution is not None
         assert incident.attribution.cause is Cause.DISTRIBUTED_BURST
         assert "never seen before" in incident.alarm.because
+        assert not set(found.drivers) & set(KNOWN)
 
     def test_at_the_start_of_a_log_everybody_is_new(self, count_lines: CountLines) -> None:
         """The first days of a log raise no alarm for having new clients."""
