@@ -1,0 +1,233 @@
+"""Counts from captures: exact, in bounded memory, and deaf to forgeries."""
+
+from collections import Counter
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from botprobe.observers.capture import CaptureNotes
+from botprobe.observers.router.counting import MAILBOX_PORTS, SMTP_PORTS, Counting
+from botprobe.observers.router.credit import CreditRule, Hypothesis, SequentialTest
+from botprobe.observers.router.stacks import Stack, count_systems, read_stack
+from botprobe.observers.router.table import Entry, Judgement, Standing, judge
+from tests.observers.wire import (
+    ACK,
+    LINUX_SYN,
+    PSH,
+    RAW,
+    RST,
+    SYN,
+    WINDOWS_SYN,
+    Segment,
+    write_pcap,
+)
+
+PCAPS = Path(__file__).parents[3].parent / "shared" / "data" / "pcaps"
+RULE = CreditRule()
+
+
+def talk(
+    client: str, server: str, port: int, count: int, *, own_port: int = 4000, answers: bool = True
+) -> list[Segment]:
+    """A connection: a SYN, so many small packets of the client, and the answers if any."""
+    there = {"source": client, "target": server, "from_port": own_port, "to_port": port}
+    back = {"source": server, "target": client, "from_port": port, "to_port": own_port}
+    segments = [Segment(**there, flags=SYN, options=LINUX_SYN)]  # type: ignore[arg-type]  # by name
+    for _ in range(count):
+        segments.append(Segment(**there, flags=ACK | PSH, payload=b"NOOP\r\n"))  # type: ignore[arg-type]  # by name
+        if answers:
+            segments.append(Segment(**back, payload=b"250 ok\r\n"))  # type: ignore[arg-type]  # by name
+    return segments
+
+
+def entries(path: Path, rule: CreditRule = RULE) -> dict[str, Entry]:
+    """Count a capture."""
+    counting = Counting(rule)
+    counting.read([path], CaptureNotes())
+    return {str(entry.address): entry for entry in counting.entries()}
+
+
+def counted(tmp_path: Path, *segments: Segment) -> dict[str, Entry]:
+    """Write the segments a millisecond apart, and count them."""
+    frames = [(1.0 + n / 1000, each.frame()) for n, each in enumerate(segments)]
+    return entries(write_pcap(tmp_path / "x.pcap", frames))
+
+
+class TestCounting:
+    @pytest.mark.parametrize(
+        ("client", "server"), [("198.18.0.7", "198.18.9.9"), ("2001:db8::7", "2001:db8::9")]
+    )
+    def test_sends_and_fetches(self, tmp_path: Path, client: str, server: str) -> None:
+        """Both families are counted alike, and the SYN is no mail packet."""
+        segments = talk(client, server, 25, 20) + talk(client, server, 995, 3, own_port=4001)
+
+        entry = counted(tmp_path, *segments)[client]
+
+        assert (entry.smtp, entry.mailbox, entry.sends, entry.fetches) == (20, 3, 1, 1)
+        assert entry.credit == 20 - 9
+        assert (entry.destinations, entry.one_way, entry.systems) == (1, 0, 1)
+
+    def test_big_packets_are_the_mail_and_do_not_count(self, tmp_path: Path) -> None:
+        """Commands and acknowledgements are below 200 bytes."""
+        segments = talk("198.18.0.7", "198.18.9.9", 25, 1)
+        big = Segment(
+            source="198.18.0.7",
+            target="198.18.9.9",
+            from_port=4000,
+            to_port=25,
+            payload=bytes(160),
+        )
+
+        assert counted(tmp_path, *segments, big)["198.18.0.7"].smtp == 1
+
+    def test_forged_packets_earn_nothing(self, tmp_path: Path) -> None:
+        """Whoever writes another's address gets no answer into the connection but a reset."""
+        forged = talk("198.18.0.7", "198.18.9.9", 25, 500, answers=False)
+        reset = Segment(
+            source="198.18.9.9",
+            target="198.18.0.7",
+            from_port=25,
+            to_port=4000,
+            flags=RST | ACK,
+        )
+
+        entry = counted(tmp_path, *forged, reset)["198.18.0.7"]
+
+        assert (entry.credit, entry.smtp, entry.one_way) == (0, 0, 500)
+        assert judge(entry, RULE, SequentialTest()).standing is Standing.ONE_WAY
+
+    def test_who_answers_on_25_is_a_mail_server(self, tmp_path: Path) -> None:
+        """It also sends a lot, and fetches nothing."""
+        segments = talk("198.18.0.7", "198.18.9.9", 25, 500)
+        greeting = Segment(
+            source="198.18.0.7",
+            target="198.18.1.1",
+            from_port=25,
+            to_port=999,
+            flags=SYN | ACK,
+        )
+
+        entry = counted(tmp_path, *segments, greeting)["198.18.0.7"]
+
+        assert judge(entry, RULE, SequentialTest()).standing is Standing.MAIL_SERVER
+
+    def test_a_shared_address_is_spared(self, tmp_path: Path) -> None:
+        """A Linux and a Windows behind one address are two hosts, and one of them may be good."""
+        windows = Segment(
+            source="198.18.0.7",
+            target="198.18.9.9",
+            from_port=4100,
+            to_port=25,
+            flags=SYN,
+            options=WINDOWS_SYN,
+            limit=127,
+        )
+
+        entry = counted(tmp_path, *talk("198.18.0.7", "198.18.9.9", 25, 500), windows)["198.18.0.7"]
+
+        assert entry.systems == 2
+        assert judge(entry, RULE, SequentialTest()).standing is Standing.SHARED
+
+    def test_the_floor_holds_slice_by_slice(self, tmp_path: Path) -> None:
+        """A day of polling before the first spam does not help a bot."""
+        polls = talk("198.18.0.7", "198.18.9.9", 110, 2_000)
+        spam = talk("198.18.0.7", "198.18.9.9", 25, 400)
+        frames = [(1.0, each.frame()) for each in polls]
+        frames += [(5_000.0, each.frame()) for each in spam] * 12
+
+        entry = entries(write_pcap(tmp_path / "x.pcap", frames))["198.18.0.7"]
+
+        assert entry.credit == RULE.floor + 400 * 12
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.integers(1, 4),
+                st.sampled_from(SMTP_PORTS + MAILBOX_PORTS),
+                st.integers(0, 40),
+            ),
+            max_size=12,
+        )
+    )
+    def test_equals_a_count_packet_by_packet(self, talks: list[tuple[int, int, int]]) -> None:
+        """Whatever the order, each small packet of an answered connection counts once."""
+        counting, expected = Counting(RULE), Counter[tuple[int, bool]]()
+        for number, (host, port, count) in enumerate(talks):
+            segments = talk(f"198.18.0.{host}", "198.18.9.9", port, count, own_port=5000 + number)
+            counting.add(RAW, [segment.packet() for segment in segments])
+            expected[host, port in SMTP_PORTS] += count
+        counting.close_slice(1.0)
+
+        for entry in counting.entries():
+            host = entry.address.packed[-1]
+            assert (entry.smtp, entry.mailbox) == (expected[host, True], expected[host, False])
+
+    @given(st.lists(st.binary(max_size=80), max_size=20), st.sampled_from([0, 1, 101, 113, 276]))
+    def test_any_bytes_are_survived(self, frames: list[bytes], link: int) -> None:
+        """A filter lets odd packets through, too."""
+        counting = Counting(RULE)
+
+        counting.add(link, frames)
+        counting.close_slice(1.0)
+
+        assert all(entry.credit <= 20 for entry in counting.entries())
+
+
+class TestStacks:
+    def test_reads_limit_options_and_scale(self) -> None:
+        """The order of options is the system's own."""
+        syn = Segment(
+            source="198.18.0.7",
+            target="198.18.9.9",
+            from_port=1,
+            to_port=25,
+            flags=SYN,
+            options=WINDOWS_SYN,
+        )
+
+        assert read_stack(117, syn.packet()[20:]) == Stack(128, bytes((2, 1, 3, 1, 1, 4)), 8)
+
+    def test_a_second_try_without_options_is_no_second_system(self) -> None:
+        """Windows leaves the scale out when nobody answers."""
+        full, bare = Stack(128, b"\2\1\3\1\1\4", 8), Stack(128, b"\2\1\1\4", -1)
+
+        assert count_systems([full, bare]) == 1
+        assert count_systems([bare]) == 1
+        assert count_systems([full, bare, Stack(64, b"\2", -1)]) == 2
+
+    @given(st.integers(0, 255), st.binary(max_size=70))
+    def test_any_options_are_survived(self, limit: int, tcp: bytes) -> None:
+        """They come from anybody."""
+        assert read_stack(limit, tcp).limit in {32, 64, 128, 255}
+
+
+@pytest.mark.skipif(not PCAPS.is_dir(), reason="no test material in ../shared/data")
+@pytest.mark.timeout(60)
+class TestRealCaptures:
+    def judged(self, folder: str) -> list[Judgement]:
+        """Judge each address of each capture of a folder."""
+        files = sorted((PCAPS / folder).rglob("*.pcap*"))
+        assert files
+        return [
+            judge(entry, RULE, SequentialTest())
+            for path in files
+            for entry in entries(path).values()
+        ]
+
+    def test_the_bot_of_the_emotet_capture_is_found(self) -> None:
+        """By credit and by the test: it sent to hundreds of servers and fetched nothing."""
+        [bot] = [one for one in self.judged("spambot") if one.standing is Standing.SUSPECT]
+
+        assert bot.entry.address == ip_address("10.10.10.101")
+        assert bot.test is Hypothesis.BOT
+        assert bot.entry.destinations > 500
+
+    def test_no_server_is_taken_for_a_bot(self) -> None:
+        """Whoever answers on 25 is none, and nobody in captures of POP, IMAP and proxies is."""
+        for folder in ("smtp", "pop", "imap", "connect", "http-connect-25", "scan", "other"):
+            for one in self.judged(folder):
+                assert one.standing is not Standing.SUSPECT or not one.entry.answers
+                assert one.standing is not Standing.SUSPECT or folder == "smtp"
