@@ -71,7 +71,10 @@ _AFTER_ADDRESS = re.compile(
     r"using TLS|(?:SquirrelMail|NaSMail) authenticated|proxying for|authenticated|account "
 )
 NO_NAME = frozenset(
-    ("unknown", "softdnserr", "unverified", "nodnsquery", "unknownhost", "<unknown.domain>", "")
+    (
+        *("unknown", "unverified", "unknownhost", "<unknown.domain>", ""),
+        *("softdnserr", "nodnsquery", "nxdomain", "dnserror"),  # Courier, csmap, Haraka
+    )
 )
 # The peer is a program on the same machine: a pipe, a socket file, a command.
 _LOCAL = re.compile(
@@ -125,7 +128,8 @@ def _without_comment(words: tuple[str, ...], writer: Writer) -> Origin:
         return Origin(_bracketed(words[2]), words[0], user=words[1])
     if len(words) == 3 and words[1] == "-":
         return Origin(parse_literal(words[2]), words[0])  # SMTPSVC 5.5
-    return Origin(helo=words[0] if words else None, has_slot=False)
+    # Several words are no HELO: mail pickup service, spooler of, account u.
+    return Origin(helo=words[0] if len(words) == 1 else None, has_slot=False)
 
 
 def _attached(clauses: Clauses, first: str, comment: str, writer: Writer) -> Origin:

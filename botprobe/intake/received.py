@@ -29,12 +29,13 @@ _WEB = frozenset(("HTTP", "HTTPU"))
 _AUTH_COMMENT = re.compile(
     r"(?:\w+ )?[Aa]uthenticated(?: (?:sender|user|as|id)\b)?[:=]?\s*+(?!bits=)([^\s(),;=]*)"
     r"|(?:\w+ )?[Aa]uthenticated\b"
-    r"|AUTH: (?:[A-Z0-9-]+) ([^\s,()]+)"
+    r"|(?:AUTH: [A-Z0-9-]+|smtp-auth username) ([^\s,()]+)"
 )
 _ENVELOPE = re.compile(
     r"(?:envelope-(?:from|sender)|return-path:?)[ =]\s*<?([^\s<>(),]*)", re.IGNORECASE
 )
 _NO_HANDOVER = frozenset((Writer.FETCHER, Writer.NO_TRANSPORT))
+_NO_HELO = frozenset((Writer.FETCHER, Writer.LOCAL))
 
 
 def parse_received(value: str, index: int) -> Hop:
@@ -65,6 +66,7 @@ def read_any(raw: str, index: int) -> Hop:
     if origin.ip is None and clauses.sender is not None and clauses.damaged:
         return _unparseable(index, raw, "a parenthesis, bracket or quotation mark has no partner")
     status = _status(origin, clauses, writer)
+    greeted = status is HopStatus.PARSED or writer not in _NO_HELO
     protocol = clauses.protocol and clauses.protocol.rstrip(",")
     stamp = parse_stamp(clauses.date)
     oddities: list[str] = []
@@ -78,7 +80,7 @@ def read_any(raw: str, index: int) -> Hop:
         ip=origin.ip if status is HopStatus.PARSED else None,
         rdns=origin.rdns,
         rdns_verified=origin.verified,
-        helo=_helo(origin, protocol),
+        helo=_helo(origin, protocol) if greeted else None,
         by=_host(clauses.by),
         ident=origin.ident,
         auth=_auth(origin, protocol, raw),
@@ -125,7 +127,9 @@ def _auth(origin: Origin, protocol: str | None, raw: str) -> str | None:
     """Who authenticated, or how where the writer does not say who."""
     if origin.user is not None:
         return origin.user
-    if "uthenticated" in raw or "AUTH:" in raw:
+    if " auth=yes user=" in raw:  # OpenSMTPD has no parentheses
+        return raw.partition(" auth=yes user=")[2].partition(" ")[0]
+    if "uthenticated" in raw or "AUTH:" in raw or "smtp-auth" in raw:
         comments = comments_in(raw)
         # The first comment holds what the sender is called, unless there is no address in it.
         for comment in comments[1:] if comments and "[" in comments[0] else comments:

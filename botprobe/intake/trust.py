@@ -203,6 +203,8 @@ class _Walk:
         settings = self.settings
         if is_private(ip):
             return _Ours(BoundaryBasis.PRIVATE, f"{ip} is a private address")
+        if hop.protocol is not None and hop.protocol[:4].upper() == "LMTP":
+            return _Ours(BoundaryBasis.PRIVATE, "LMTP is spoken inside of one system only")
         if hop.rdns is not None and hop.rdns_verified:
             if is_named(hop.rdns, settings.own_hosts):
                 return _Ours(BoundaryBasis.CONFIG, f"{hop.rdns} is an own host")

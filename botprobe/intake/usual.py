@@ -74,6 +74,7 @@ def _says_more(raw: str) -> bool:
     return (
         "uthenticated" in raw
         or "AUTH:" in raw
+        or "smtp-auth" in raw
         or "nvelope-" in raw
         or "eturn-path" in raw
         or "Received:" in raw

@@ -70,6 +70,11 @@ class TestWriters:
             ("h (r [192.0.2.1]) (AUTH: LOGIN u, TLS: x) by mx with esmtps", "u"),
             ("[192.0.2.1] (account u@x HELO h) by mx (CommuniGate Pro SMTP 6) with ESMTPSA", "u@x"),
             ("h (u@192.0.2.1 with login) by smtp.example.org with SMTP", "u"),
+            (
+                "h (r [192.0.2.1]) by mx (OpenSMTPD) with ESMTPSA id 1 (X) auth=yes user=u for x",
+                "u",
+            ),
+            ("r (HELO h) (192.0.2.1) (smtp-auth username u, mechanism plain) by mx with SMTP", "u"),
             ("x?with?ESMTPA (unknown [192.0.2.1]) by mx (Postfix) with ESMTP", None),
             ("h (authenticated [192.0.2.1]) by mx (Postfix) with ESMTP", None),
         ],
@@ -203,6 +208,21 @@ class TestStatus:
 
         assert hop.status is HopStatus.UNPARSEABLE
         assert hop.reasons
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "from mail pickup service by mx with Microsoft SMTPSVC",
+            "from u by mx with local (Exim 4.97)",
+            "from pop.example.net [192.0.2.7] by localhost with IMAP (fetchmail-6.4)",
+            "by mx with getmail (6.18) from account u",
+        ],
+    )
+    def test_a_line_without_smtp_has_no_helo(self, line: str) -> None:
+        """A user, a queue and the server of a mailbox did not greet."""
+        hop = read(f"{line}; {DATE}")
+
+        assert (hop.status, hop.helo) == (HopStatus.IGNORED, None)
 
     def test_an_overlong_field_is_unparseable_and_keeps_its_end(self) -> None:
         """The top of a stuffed field is the sender's, and so is where a cut would fall."""

@@ -166,6 +166,14 @@ class TestHandedOn:
         assert judged.boundary.hop == 1
         assert judged.hops[0].status is HopStatus.IGNORED
 
+    def test_lmtp_over_the_network_is_passed(self) -> None:
+        """RFC 2033 keeps it inside: its peer is our own relay, whatever its address."""
+        handed = f"from mx.example.org ([192.0.2.7]) by imap.example.org with LMTP id 1; {DATE}"
+
+        judged = chain(handed, line("198.51.100.1"))
+
+        assert trusts(judged) == [Trust.OWN, Trust.BOUNDARY]
+
     def test_ignored_lines_have_no_trust(self) -> None:
         """They name nobody who could be believed or not."""
         assert trusts(chain(*IGNORED)) == [None] * len(IGNORED)
@@ -199,6 +207,43 @@ class TestConfiguration:
         judged = chain(line("192.0.2.7"), line("198.51.100.1"), settings=settings)
 
         assert trusts(judged) == [Trust.OWN, Trust.OWN]
+
+    @pytest.mark.parametrize(
+        ("trusted", "internal", "msa", "peers", "own"),
+        [
+            ("192.0.2/24", "", "", "192.0.2.7 192.0.2.8 198.51.100.1", 2),
+            ("192.0.2.7 !192.0.2/24", "", "", "192.0.2.7 192.0.2.8", 1),
+            ("!192.0.2.7 192.0.2/24", "", "", "192.0.2.7 192.0.2.8", 0),
+            ("192.0.2/24 198.51.100/24", "192.0.2/24", "", "192.0.2.7 198.51.100.1 203.0.113.1", 2),
+            ("192.0.2/24", "198.51.100/24", "", "198.51.100.1 192.0.2.7 203.0.113.1", 2),
+            ("192.0.2/24", "198.51.100/24", "", "192.0.2.7 198.51.100.1 192.0.2.8", 1),
+            ("", "192.0.2/24", "", "192.0.2.7 198.51.100.1", 1),
+            ("192.0.2/24", "", "192.0.2.8", "192.0.2.7 192.0.2.8 203.0.113.1 198.51.100.1", 4),
+            ("192.0.2/24", "", "!192.0.2.8 192.0.2/24", "192.0.2.8 203.0.113.1", 1),
+            ("192.0.2/24", "", "203.0.113.1", "192.0.2.7 203.0.113.1 198.51.100.1", 1),
+            ("", "", "203.0.113.1", "203.0.113.1 198.51.100.1", 0),
+            ("192.0.2/24", "", "", "10.0.0.1 192.0.2.7", 0),
+            ("192.0.2/24", "", "", "127.0.0.1 192.0.2.7 203.0.113.1", 2),
+            ("10.", "", "", "10.9.8.7 192.168.0.1", 1),
+            ("2001:db8::/32", "", "", "IPv6:2001:db8::7 IPv6:2001:db9::1", 1),
+            ("192.0.2.0/24", "", "", "IPv6:::ffff:192.0.2.7 IPv6:2002:c000:207::1", 1),
+            ("", "", "", "10.0.0.1 127.0.0.1 IPv6:fd00::1 198.51.100.1 10.0.0.2", 3),
+        ],
+    )
+    def test_networks_mean_what_they_mean_to_spamassassin(
+        self, trusted: str, internal: str, msa: str, peers: str, own: int
+    ) -> None:
+        """So many of the newest peers are ours, the next is the boundary, and no more are ours."""
+        settings = TrustSettings(
+            trusted_networks=parse_networks(tuple(trusted.split())),
+            internal_networks=parse_networks(tuple(internal.split())),
+            msa_networks=parse_networks(tuple(msa.split())),
+        )
+
+        found = trusts(chain(*map(line, peers.split()), settings=settings))
+
+        assert found[: own + 1] == ([Trust.OWN] * own + [Trust.BOUNDARY])[: len(found)]
+        assert Trust.OWN not in found[own:]
 
     def test_an_own_host_that_speaks_to_itself_is_passed(self) -> None:
         """A content filter may come back over the public address."""
