@@ -44,8 +44,7 @@ def alternatives(facts: Facts, target: Target, lag_seconds: float | None) -> Ite
         changed = _changed(facts, smtp=_instead(facts.smtp, smtp))
         yield Alternative(clause + _unmeasured(facts.smtp), changed, target, lag_seconds)
     for clause, match in _SYSTEMS:
-        system = OsResult(matches=(match,), ports=_ports(facts))
-        changed = _changed(facts, os=_instead(facts.os, system))
+        changed = _changed(facts, os=_instead(facts.os, _stack(facts, match)))
         yield Alternative(clause + _unmeasured(facts.os), changed, target, lag_seconds)
     for clause, dns in _NAMES:
         changed = _changed(facts, dns=_instead(facts.dns, dns))
@@ -98,8 +97,12 @@ def _unmeasured(outcome: Outcome[object]) -> str:
     return "" if isinstance(outcome, Measured) else " (not measured so far)"
 
 
-def _ports(facts: Facts) -> tuple[tuple[int, PortState], ...]:
-    return facts.os.result.ports if isinstance(facts.os, Measured) else _ONE_OPEN_PORT
+def _stack(facts: Facts, match: OsMatch) -> OsResult:
+    """The same ports with another stack."""
+    if isinstance(facts.os, Measured):
+        seen = facts.os.result
+        return OsResult(matches=(match,), ports=seen.ports, ttls=seen.ttls)
+    return OsResult(matches=(match,), ports=_ONE_OPEN_PORT)
 
 
 def _system(name: str, vendor: str, family: str, generation: str) -> OsMatch:

@@ -60,7 +60,7 @@ class Opinion:
     lacks_mail_service: bool | None
     """Whether it is up and showed no mail service; None is undecided."""
     rule: bool | None
-    """Client Windows without a mail service; None is undecided."""
+    """Client Windows without a mail service (Endo 2009); None is undecided."""
     sides: Sequence[tuple[object, ...]]
     """What each group of rules looked at."""
     found: Sequence[Sequence[Found]]
@@ -138,7 +138,7 @@ def form_opinion(
     sides = [group.looks_at(subject) for group in GROUPS]
     found = _found(subject, sides, like)
     findings, votes = _within_caps(_weighed(chain(*found), weights, kept), weights.caps)
-    lacking = lacks_mail_service(subject)
+    lacking = _lacks_mail_service(subject)
     return Opinion(
         subject=subject,
         lacks_mail_service=lacking,
@@ -152,17 +152,12 @@ def form_opinion(
     )
 
 
-def client_windows_without_mail_service(subject: Subject) -> bool | None:
-    """Decide the rule of Endo (2009); None if either half is open and the other does not settle it.
-
-    A Linux host fails the rule whatever its port 25 does, and so does a host that greets, whatever
-    it runs on.
-    """
-    return _both(_is_client_windows(subject), lacks_mail_service(subject))
-
-
 def _both(one: bool | None, other: bool | None) -> bool | None:
-    """Join two answers as Kleene's three-valued "and" does."""
+    """Join the halves of the rule as Kleene's three-valued "and" does.
+
+    A Linux host fails it whatever its port 25 does, and so does a host that greets, whatever it
+    runs on; one half that is open leaves the rule open if the other does not settle it.
+    """
     if one is False or other is False:
         return False
     return None if one is None or other is None else True
@@ -288,7 +283,7 @@ def _is_bot(opinion: Opinion, weights: Weights) -> bool:
     return len(speaking) >= 2 and opinion.probability >= limits.bot
 
 
-def lacks_mail_service(subject: Subject) -> bool | None:
+def _lacks_mail_service(subject: Subject) -> bool | None:
     """Whether a host that is up was asked for mail service and showed none; None is undecided."""
     if subject.port_25_is_unsteady or not subject.shows_life:
         return None

@@ -11,7 +11,6 @@ from botprobe.classify.alternatives import alternatives
 from botprobe.classify.classifier import (
     ACTIVE_FAMILIES,
     MAX_CHANGES,
-    client_windows_without_mail_service,
     form_opinion,
     judge,
     not_probed,
@@ -57,7 +56,6 @@ from tests.classify.builders import (
     sealed,
     seen,
     shipped_weights,
-    subject_of,
     system,
 )
 from tests.classify.strategies import FACTS, LAGS, TARGETS
@@ -98,9 +96,7 @@ class TestMissionRule:
         self, facts: Facts, *, decided: bool | None
     ) -> None:
         """Client Windows and no mail service; open where either half is, unless one denies it."""
-        subject = subject_of(facts, NAMED_BY_OPERATOR)
-
-        assert client_windows_without_mail_service(subject) is decided
+        assert verdict_on(facts).client_windows_without_mail_service is decided
 
 
 class TestLabel:

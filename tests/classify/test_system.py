@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from botprobe.classify.classifier import judge
 from botprobe.classify.system import several_stacks
 from botprobe.model.facts import Facts
 from botprobe.model.outcome import Measured
@@ -17,6 +18,7 @@ from tests.classify.builders import (
     XP,
     delivered,
     measured,
+    shipped_weights,
     subject_of,
     system,
 )
@@ -76,6 +78,13 @@ class TestIsShared:
         )
 
         assert subject_of(facts, delivered(at=NOW)).is_shared is shared
+
+    def test_is_not_undone_by_another_stack(self) -> None:
+        """Whatever answers on the first port, the others are still somebody else's."""
+        facts = self.with_ttls(LINUX, (22, 55), (445, 118))
+        changes = judge(facts, delivered(), shipped_weights(), 0).would_change
+
+        assert not [change for change in changes if change.endswith("it bot")]
 
     def test_by_a_gateway(self) -> None:
         """Its kind of device says so itself."""
