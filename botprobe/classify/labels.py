@@ -30,7 +30,7 @@ def read_labels(text: str) -> Mapping[IpAddress, Truth]:
     Raises:
         InputError: a column is missing, or a row has no address, or another word than yes or no.
     """
-    rows = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    rows = csv.DictReader(text.splitlines(), skipinitialspace=True, strict=True)
     missing = {"ip", "truth"} - set(rows.fieldnames or ())
     if missing:
         raise InputError(f"labels: no column {min(missing)!r} in the first line")
@@ -38,8 +38,15 @@ def read_labels(text: str) -> Mapping[IpAddress, Truth]:
     try:
         for row in rows:
             kind, said = row["truth"] or "unknown", row.get("bot")
-            is_bot = kind == "bot" if said is None else _YES_NO[said.lower()]
+            is_bot = kind == "bot" if said is None else _yes_or_no(said)
             labels[ip_address(row["ip"])] = Truth(kind, is_bot)
-    except (csv.Error, KeyError, ValueError) as error:
+    except (csv.Error, ValueError) as error:
         raise InputError(f"labels, line {rows.line_num}: {error}") from error
     return labels
+
+
+def _yes_or_no(said: str) -> bool:
+    try:
+        return _YES_NO[said.strip().lower()]
+    except KeyError:
+        raise ValueError(f"{said!r} is neither yes nor no") from None

@@ -24,6 +24,9 @@ from botprobe.model.verdict import Case, Label
 from botprobe.pipeline import rejudged
 from botprobe.wiring import judge_of
 
+# A million labels; more would be a wrong file.
+MAX_LABELS = 64 * 2**20
+
 Labels = Annotated[
     Path, typer.Option("--labels", help="CSV table: ip,truth[,bot].", metavar="FILE")
 ]
@@ -117,6 +120,13 @@ def _number(value: float | None) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+        with path.open("rb") as file:
+            raw = file.read(MAX_LABELS + 1)
+        text = "" if len(raw) > MAX_LABELS else raw.decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not text in UTF-8") from error
+    if len(raw) > MAX_LABELS:
+        raise InputError(f"{path} is larger than {MAX_LABELS // 2**20} MiB")
+    return text

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from botprobe.cli.app import app
+from botprobe.cli.evaluate import MAX_LABELS
 from botprobe.errors import InputError
 from botprobe.model.target import Target
 from botprobe.model.verdict import Case, Label
@@ -94,7 +95,17 @@ class TestEvaluate:
         result = runner.invoke(app, ["evaluate", "--labels", str(tmp_path / "none.csv")])
 
         assert isinstance(result.exception, InputError)
-        assert "none.csv" in str(result.exception)
+        assert str(result.exception).endswith("none.csv: No such file or directory")
+
+    def test_a_file_without_end_is_not_read_to_it(self, runner: CliRunner, tmp_path: Path) -> None:
+        """Somebody names a device, or the wrong file of two gigabytes."""
+        huge = tmp_path / "huge.csv"
+        with huge.open("wb") as file:
+            file.truncate(MAX_LABELS + 1)
+
+        result = runner.invoke(app, ["evaluate", "--labels", str(huge)])
+
+        assert str(result.exception) == f"{huge} is larger than 64 MiB"
 
 
 class TestRejudge:
