@@ -28,7 +28,7 @@ from botprobe.model.target import Sighting
 from botprobe.model.verdict import Case, Label
 from botprobe.model.weekly import Period, Tallies
 from botprobe.model.work import Arrival, Claim, HostHistory, Presence, QueueStatus, Rank
-from botprobe.store import dossiers, hosts
+from botprobe.store import dossiers, hosts, upkeep
 from botprobe.store.claims import Bid, claim_hosts
 from botprobe.store.depth import queue_status
 from botprobe.store.findings import boundary_mail, finding_page
@@ -275,6 +275,32 @@ class SqlStore(AbstractAsyncContextManager["SqlStore"]):
     async def queue_status(self) -> QueueStatus:
         """Count what is due, planned, claimed, tried again and given up, and who works."""
         return await self._read(lambda c: queue_status(c, self._now(c)))
+
+    async def examine(self) -> Sequence[upkeep.Finding]:
+        """Count all tables, and what must not be."""
+        return await self._read(upkeep.examine)
+
+    async def forget(self, keep: timedelta) -> Mapping[str, int]:
+        """Delete what is older than so long; return how much that was, by table."""
+        return await self._write(lambda c: upkeep.forget(c, (self._now(c) - keep).timestamp()))
+
+    async def copy_from(self, source: "SqlStore", told: upkeep.Copied) -> None:
+        """Copy all that another store holds into this one, which holds nothing: all or nothing.
+
+        Raises:
+            StoreError: this one holds something, or a count differs afterwards.
+        """
+        engine = source._engine  # noqa: SLF001  # of our own kind
+        if engine is None:
+            raise StoreError(f"store {source.name} is closed")
+
+        def work(connection: Connection) -> None:
+            with engine.connect() as reading:
+                if source.begin_read is not None:
+                    reading.exec_driver_sql(source.begin_read)
+                upkeep.copy_all(reading, connection, told)
+
+        await self._write(work)
 
     async def history(self, address: IpAddress) -> HostHistory | None:
         """Return what is known of an address beside its cases."""

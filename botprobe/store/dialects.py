@@ -1,5 +1,6 @@
 """What SQLite and PostgreSQL say with different words; all other statements are the same."""
 
+import re
 from typing import Any
 
 from sqlalchemy import (
@@ -26,9 +27,17 @@ def words(length: int) -> TypeEngine[str]:
     return String(length).with_variant(ordered, "postgresql")
 
 
+_UNKEPT = re.compile("[\0\ud800-\udfff]")
+
+
+def kept_text(text: str | None) -> str | None:
+    """Return a text that every database takes: NUL and half characters are replaced."""
+    return None if text is None else _UNKEPT.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def upsert(connection: Connection, table: Any) -> Any:
     """Return an ``insert`` that knows ``ON CONFLICT``."""
-    return (postgresql if _is_postgres(connection) else sqlite).insert(table)
+    return (postgresql if is_postgres(connection) else sqlite).insert(table)
 
 
 def smaller(one: Any, other: Any) -> ColumnElement[Any]:
@@ -43,7 +52,7 @@ def larger(one: Any, other: Any) -> ColumnElement[Any]:
 
 def whole(connection: Connection, number: Any) -> ColumnElement[int]:
     """Cut the fraction off; PostgreSQL's cast would round."""
-    return cast(func.trunc(number) if _is_postgres(connection) else number, Integer)
+    return cast(func.trunc(number) if is_postgres(connection) else number, Integer)
 
 
 def of_largest(connection: Connection, column: Column[Any], rank: Any) -> ColumnElement[Any]:
@@ -53,11 +62,12 @@ def of_largest(connection: Connection, column: Column[Any], rank: Any) -> Column
     "Bare columns in an aggregate query"), if ``max(rank)`` is selected beside them; a window
     function takes three times as long.
     """
-    if not _is_postgres(connection):
+    if not is_postgres(connection):
         return column
     in_order = postgresql.aggregate_order_by(column, rank.desc())
     return func.array_agg(in_order, type_=postgresql.ARRAY(column.type))[1]
 
 
-def _is_postgres(connection: Connection) -> bool:
+def is_postgres(connection: Connection) -> bool:
+    """Say which of the two databases it is."""
     return connection.dialect.name == "postgresql"

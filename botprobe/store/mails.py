@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select
 from botprobe.contract.mail import mail_document
 from botprobe.model.mail import Mail
 from botprobe.model.work import Arrival
-from botprobe.store.dialects import upsert
+from botprobe.store.dialects import kept_text, upsert
 from botprobe.store.rollup import MailTally
 from botprobe.store.schema import deliveries, hops
 from botprobe.store.schema import mails as mail_table
@@ -64,8 +64,8 @@ def _insert_mail(
     key = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
     row: dict[str, Any] = {
         "key": key,
-        "file": mail.file,
-        "message_id": mail.message_id,
+        "file": kept_text(mail.file),
+        "message_id": kept_text(mail.message_id),
         "delivered": mail.delivered_at.timestamp() if mail.delivered_at else None,
         "source_ip": str(mail.source_ip) if mail.source_ip else None,
         "document": json.dumps({"file": place, **document}),

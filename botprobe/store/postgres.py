@@ -29,7 +29,8 @@ from botprobe.errors import ConfigError, StoreError
 from botprobe.model.work import Claim
 from botprobe.store.claims import Bid, NetworkRoom, claim_hosts
 from botprobe.store.database import SqlStore
-from botprobe.store.schema import hosts, metadata
+from botprobe.store.migrating import check_step, make_latest, step_of
+from botprobe.store.schema import LATEST_STEP, hosts
 
 # A cut link is noticed within so many seconds, and not after the kernel's two hours.
 LINK: dict[str, Any] = {
@@ -71,9 +72,16 @@ class PostgresStore(SqlStore):
     def _prepare_tables(self, connection: Connection) -> None:
         if self._make_tables:
             connection.execute(_LOCK, {"lock": TABLES_LOCK})
-            metadata.create_all(connection)
-        elif connection.scalar(text("SELECT to_regclass('host')")) is None:
+        step = step_of(connection)
+        check_step(self.name, step)
+        if self._make_tables:
+            make_latest(connection)
+        elif step is None:
             raise StoreError(f"store {self.name} holds no tables yet: run botprobe store init")
+        elif step != LATEST_STEP:
+            raise StoreError(
+                f"store {self.name} is of an older botprobe: run botprobe store upgrade"
+            )
 
     def _claim(self, connection: Connection, bid: Bid) -> Sequence[Claim]:
         # One after another: two who count the same network at the same time would both find room.

@@ -19,7 +19,8 @@ from sqlalchemy import (
 
 from botprobe.store.dialects import Number, words
 
-SCHEMA_VERSION = 1
+# The last of the steps in ``migrations``: whoever changes a table adds one.
+LATEST_STEP = "0002"
 
 metadata = MetaData()
 

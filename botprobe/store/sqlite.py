@@ -11,11 +11,13 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from botprobe.errors import StoreError
 from botprobe.store.database import SqlStore
-from botprobe.store.rollup import needs_rebuild, rebuild
-from botprobe.store.schema import SCHEMA_VERSION, metadata
+from botprobe.store.migrating import check_step, make_latest, step_of
 
 # Another botprobe may be writing; a longer wait means that something is wrong.
 LOCK_SECONDS = 30
+
+# Of the file, so that an older botprobe leaves it alone; the first release wrote 1.
+FORMER_VERSION, VERSION = 1, 2
 
 
 class SqliteStore(SqlStore):
@@ -40,14 +42,13 @@ class SqliteStore(SqlStore):
 
     def _prepare_tables(self, connection: Connection) -> None:
         version = connection.scalar(text("PRAGMA user_version"))
-        if version not in {0, SCHEMA_VERSION}:
+        if version not in {0, FORMER_VERSION, VERSION}:
             raise StoreError(
-                f"store {self.name} has schema {version}, this botprobe reads {SCHEMA_VERSION}"
+                f"store {self.name} has schema {version}, this botprobe reads {VERSION}"
             )
-        metadata.create_all(connection)
-        connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
-        if needs_rebuild(connection):
-            rebuild(connection)
+        check_step(self.name, step_of(connection))
+        if make_latest(connection):
+            connection.execute(text(f"PRAGMA user_version = {VERSION}"))
 
     def _now(self, connection: Connection) -> datetime:  # noqa: ARG002  # one machine, one clock
         return datetime.now(UTC)

@@ -322,15 +322,18 @@ def measure(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as name, postgres.server(durable=True) as server:
         embedded = Bench(Path(name), str(Path(name) / "cases.sqlite"), None)
         shared = Bench(Path(name), server.new_database(), server)
-        rate(embedded, 1, 0, options.hosts)
-        for workers in options.workers:
-            rate(shared, workers, 0, options.hosts)
-        rate(shared, options.workers[-1], 1.0, options.hosts)
-        latency(embedded, 1, options.pace, options.seconds)
-        latency(shared, 1, options.pace, options.seconds)
-        grow(shared, options.later, options.sightings)
-        latency(shared, 1, options.pace, options.seconds)
-        rate(shared, 1, 0, options.hosts)
+        if "rate" in options.parts:
+            rate(embedded, 1, 0, options.hosts)
+            for workers in options.workers:
+                rate(shared, workers, 0, options.hosts)
+            rate(shared, options.workers[-1], 1.0, options.hosts)
+        if "latency" in options.parts:
+            latency(embedded, 1, options.pace, options.seconds)
+            latency(shared, 1, options.pace, options.seconds)
+        if "growth" in options.parts:
+            grow(shared, options.later, options.sightings)
+            latency(shared, 1, options.pace, options.seconds)
+            rate(shared, 1, 0, options.hosts)
     print(f"load average after {' '.join(f'{part:.2f}' for part in os.getloadavg())}")
 
 
@@ -339,6 +342,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench-cluster", description=__doc__)
     parser.add_argument("--hosts", type=int, default=6_000, help="of each measurement")
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4])
+    parser.add_argument("--parts", nargs="*", default=["rate", "latency", "growth"])
     parser.add_argument("--pace", type=int, default=100, help="mails per second for the latency")
     parser.add_argument("--seconds", type=int, default=15)
     parser.add_argument("--later", type=int, default=3_000_000, help="second looks weeks ahead")

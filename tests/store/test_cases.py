@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
 
+from botprobe.model.mail import Trust
 from botprobe.model.target import Target
 from botprobe.store.database import SqlStore
 from tests.cases import HOST, NOON, bot_case
+from tests.test_pipeline import mail_with
 
 OTHER = ip_address("2001:db8::1")
 
@@ -41,3 +43,11 @@ class TestCases:
         await store.add_case(replace(case, started=NOON - timedelta(days=2)))
 
         assert await store.probed_since(NOON - timedelta(days=1)) == [(HOST, NOON)]
+
+    async def test_takes_whatever_a_mail_says(self, store: SqlStore) -> None:
+        """Characters that no database column takes neither stop the mail nor its host."""
+        mail = mail_with((Trust.BOUNDARY, str(HOST)))
+        for odd in ("nul\0inside", "lone \udcff surrogate", "\U0001f41b"):
+            await store.add_mail(replace(mail, file=odd, message_id=odd))
+
+        assert len(await store.sightings(HOST, 9)) == 3

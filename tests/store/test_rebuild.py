@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import create_engine, delete
+from sqlalchemy import create_engine, delete, text
 
 from botprobe.model.mail import Boundary, BoundaryBasis, Hop, HopStatus, Mail, Trust
 from botprobe.model.verdict import Label
@@ -50,6 +50,7 @@ async def test_a_store_from_before_the_roll_up_is_counted_when_it_is_opened(
     with engine.begin() as connection:
         for table in (host_weeks, week_tallies, standings):
             connection.execute(delete(table))
+        connection.execute(text("DROP TABLE alembic_version"))
     engine.dispose()
 
     async with SqliteStore(path) as store:
