@@ -226,7 +226,7 @@ def inside(options: argparse.Namespace) -> int:
         folder = Path(name)
         (folder / "disk").mkdir()
         namespace.run("mount", "-t", "tmpfs", "-o", f"size={DISK}", "soak", str(folder / "disk"))
-        (folder / "botprobe.toml").write_text(SETTINGS + "rescan_seconds = 5\n")
+        (folder / "botprobe.toml").write_text(SETTINGS + "rescan_seconds = 20\n")
         victim = Victim(folder, Box(folder / "box"))
         started = time.monotonic()
         soak(victim, hosts, options)
