@@ -1,8 +1,8 @@
 """The ruleset of the router, in nftables' own language (nft(8)): the kernel counts, we decide.
 
-One table, ``inet botprobe``, holds everything, so that deleting it leaves no trace. Every element of
-its sets expires. A packet counts only inside of a connection in which an answer was seen: a forger
-gets none. What is written here are addresses and numbers, never text from a packet.
+One table, ``inet botprobe``, holds everything, so that deleting it leaves no trace. Every element
+of its sets expires. A packet counts only inside of a connection in which an answer was seen: a
+forger gets none. What is written here are addresses and numbers, never text from a packet.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -138,7 +138,7 @@ def _counting(rules: RouterRules) -> str:
 
 
 def _preface(rules: RouterRules, connections: str) -> Iterator[str]:
-    """What sending and fetching begin with: whose packets, and only small ones inside a connection."""
+    """What sending and fetching begin with: whose packets count, and which."""
     for family in FAMILIES:
         word, version = family.word, family.version
         if rules.inside:
@@ -179,15 +179,13 @@ def _send(family: Family, rules: RouterRules) -> Iterator[str]:
 
 def _notice(family: Family, rules: RouterRules) -> str:
     version, word, source = family.version, family.word, family.source
-    unnoticed = max(1, UNNOTICED // rules.sampling)
-    return _chain(
-        f"noticed{version}",
-        [
-            f"update @meter{version} {{ {source} limit rate over 1/day burst {unnoticed} packets }}"
-            f" update @heavy{version} {{ {source} counter }}"
-            f" update @targets{version} {{ {word} saddr . {word} daddr }}"
-        ],
+    burst = f"burst {max(1, UNNOTICED // rules.sampling)} packets"
+    line = (
+        f"update @meter{version} {{ {source} limit rate over 1/day {burst} }}"
+        f" update @heavy{version} {{ {source} counter }}"
+        f" update @targets{version} {{ {word} saddr . {word} daddr }}"
     )
+    return _chain(f"noticed{version}", [line])
 
 
 def _fetch(family: Family, rules: RouterRules) -> Iterator[str]:
@@ -229,8 +227,10 @@ def _enforcing(rules: RouterRules) -> Iterator[str]:
             "redirect",
             [
                 "type nat hook prerouting priority dstnat; policy accept;",
-                f"tcp dport {{ {ports} }} {family.source} @blocked{family.version}"
-                f" dnat {family.word} to {place}",
+                (
+                    f"tcp dport {{ {ports} }} {family.source} @blocked{family.version}"
+                    f" dnat {family.word} to {place}"
+                ),
             ],
         )
 
