@@ -18,6 +18,7 @@ from botprobe.cli.probe import probe
 from botprobe.cli.queue import queue
 from botprobe.cli.rejudge import rejudge
 from botprobe.cli.report import report
+from botprobe.cli.router import router
 from botprobe.cli.scan import scan
 from botprobe.cli.store import store
 from botprobe.cli.watch import watch
@@ -41,6 +42,7 @@ for command in (
     app.command()(command)
 app.add_typer(config)
 app.add_typer(store)
+app.add_typer(router)
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,0 +1,150 @@
+"""The router's table from captures, as its user reads it."""
+
+import json
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from botprobe.cli.app import app
+from botprobe.cli.router import spread
+from botprobe.cli.router_screen import SortBy, sort_table
+from botprobe.errors import InputError, UsageError
+from botprobe.observers.capture import CaptureNotes
+from botprobe.observers.router.credit import CreditRule, SequentialTest
+from botprobe.observers.router.packetlog import packet_log, read_line
+from botprobe.observers.router.table import Entry, judge
+from tests.observers.router.test_counting import talk
+from tests.observers.wire import Segment, write_pcap
+
+BOT, USER, SERVER = "198.18.0.7", "198.18.0.8", "198.18.9.9"
+BOT6, SERVER6 = "2001:db8::7", "2001:db8::9"
+
+
+def segments() -> list[Segment]:
+    """A bot of each family, and a user who reads his mail."""
+    return [
+        *talk(BOT, SERVER, 25, 200),
+        *talk(BOT6, SERVER6, 25, 300),
+        *talk(USER, SERVER, 25, 20),
+        *talk(USER, SERVER, 143, 60, own_port=4001),
+    ]
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    """A capture of the three."""
+    frames = [(1.0 + n / 1000, each.frame()) for n, each in enumerate(segments())]
+    return write_pcap(tmp_path / "mail.pcap", frames)
+
+
+def run(*arguments: str) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(app, ["router", *arguments])
+
+
+class TestTable:
+    def test_names_who_only_sends(self, capture: Path) -> None:
+        """Both bots are suspects, the highest credit on top; the user is normal."""
+        done = run("--pcap", str(capture), "--json")
+
+        found = json.loads(done.stdout)["addresses"]
+        assert done.exit_code == 0
+        assert [one["ip"] for one in found if one["standing"] == "suspect"] == [BOT6, BOT]
+        assert {one["ip"]: one["standing"] for one in found}[USER] == "normal"
+
+    def test_an_allowed_address_is_not_in_the_table(self, capture: Path) -> None:
+        """The own mail server is spared, whatever it sends."""
+        done = run("--pcap", str(capture), "--allow", f"{BOT}/32", "--json")
+
+        assert BOT not in {one["ip"] for one in json.loads(done.stdout)["addresses"]}
+
+    def test_the_originals_lines(self, capture: Path) -> None:
+        """Packets of suspects, repeats folded, then the table line by line."""
+        lines = run("--pcap", str(capture), "--packets").stdout.splitlines()
+
+        assert f"[SEND] {BOT}:4000 -> {SERVER}:25, total_len:46 (200 times)" in lines
+        assert f"[SEND] [{BOT6}]:4000 -> [{SERVER6}]:25, total_len:66 (300 times)" in lines
+        assert f"[1] ip: {BOT6}, credit: 300, nat: 0, mail server: 0, action: 0" in lines
+        assert not any(USER in line for line in lines if line.startswith("[SEND]"))
+
+    def test_a_truncated_file_is_told_and_the_rest_counts(
+        self, capture: Path, tmp_path: Path
+    ) -> None:
+        """One bad file never stops the rest."""
+        broken = tmp_path / "broken.pcap"
+        broken.write_bytes(capture.read_bytes()[:1000])
+
+        done = run("--pcap", str(broken), str(capture), "--json")
+
+        document = json.loads(done.stdout)
+        assert done.exit_code == 4
+        assert (document["captures"]["files"], len(document["captures"]["damaged"])) == (2, 1)
+        assert any(one["ip"] == BOT6 and one["credit"] >= 300 for one in document["addresses"])
+
+    def test_metrics_count_the_standings(self, capture: Path, tmp_path: Path) -> None:
+        """Addresses are no labels."""
+        run("--pcap", str(capture), "--textfile", str(tmp_path / "x.prom"))
+
+        text = (tmp_path / "x.prom").read_text()
+        assert 'botprobe_router_addresses{standing="suspect"} 2.0' in text
+        assert BOT not in text
+
+    def test_a_missing_file_is_one_clear_error(self, tmp_path: Path) -> None:
+        """It is not there, and nothing else is wrong."""
+        done = run("--pcap", str(tmp_path / "none.pcap"))
+
+        assert isinstance(done.exception, InputError)
+        assert "none.pcap" in str(done.exception)
+
+    def test_two_ways_of_writing_exclude_each_other(self, capture: Path) -> None:
+        """Lines are no JSON document."""
+        done = run("--pcap", str(capture), "--packets", "--json")
+
+        assert isinstance(done.exception, UsageError)
+
+
+class TestArguments:
+    def test_a_shell_pattern_names_many_captures(self) -> None:
+        """All names behind the option are captures, until the next option."""
+        args = ["--pcap", "a", "b", "--sort", "address", "--pcap", "c"]
+
+        assert spread(args) == [
+            *("--pcap", "a", "--pcap", "b", "--sort", "address", "--pcap", "c"),
+        ]
+
+    @pytest.mark.parametrize("by", list(SortBy))
+    def test_every_column_sorts(self, by: SortBy) -> None:
+        """The highest comes first, of addresses the lowest."""
+        low, high = (
+            judge(
+                Entry(
+                    address=ip_address(address),
+                    credit=count,
+                    smtp=count,
+                    mailbox=0,
+                    sends=count,
+                    destinations=count,
+                    last=0,
+                ),
+                CreditRule(),
+                SequentialTest(),
+            )
+            for address, count in ((USER, 1), (BOT, 2))
+        )
+
+        assert sort_table([low, high], by) == [high, low]
+
+
+class TestPacketLog:
+    def test_without_hosts_there_are_no_lines(self, capture: Path) -> None:
+        """Nobody is logged who is no suspect."""
+        assert list(packet_log([capture], [], CaptureNotes())) == []
+
+    @pytest.mark.parametrize("length", range(0, 60, 7))
+    def test_a_cut_packet_is_no_line_or_the_right_one(self, length: int) -> None:
+        """A capture may keep a few bytes of each packet."""
+        whole = talk(BOT, SERVER, 25, 1)[1].packet()
+
+        assert length == 0 or read_line(whole[:length]) in (None, read_line(whole))
