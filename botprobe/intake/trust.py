@@ -194,7 +194,8 @@ class _Walk:
         internal = settings.internal_networks or settings.trusted_networks
         self.internal = self.internal and (is_loopback(ip) or ip in internal)
         if self.internal:
-            return _Ours(BoundaryBasis.CONFIG, f"{ip} is internal")
+            word = "internal" if settings.internal_networks else "trusted"
+            return _Ours(BoundaryBasis.CONFIG, f"{ip} is {word}")
         if is_loopback(ip) or ip in trusted:
             return _Ours(BoundaryBasis.CONFIG, f"{ip} is trusted")
         return None
