@@ -6,7 +6,8 @@ Waiting for the disk is most of a commit; 75 to 320 commits a second become thou
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
@@ -29,7 +30,7 @@ class Piece:
     do: Callable[[Connection, Sequence[Any]], Sequence[Any]]
     """Does pieces of one kind, all those that follow each other at once."""
     item: Any
-    future: Future[Any]
+    future: asyncio.Future[Any]
 
 
 @dataclass(slots=True)
@@ -42,6 +43,8 @@ class GroupCommit:
     begin: str | None = "BEGIN IMMEDIATE"
     """Statement that takes the write lock at once, None where rows are locked one by one."""
     _waiting: deque[Piece] = field(default_factory=deque)
+    _called: bool = False
+    """Whether the thread will look at what waits."""
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction of the writer.
@@ -58,17 +61,25 @@ class GroupCommit:
 
         It returns a result for each item; what is said of ``run`` holds.
         """
-        future: Future[T] = Future()
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append(Piece(do, item, future))
-        self.thread.submit(self._commit_waiting)
-        return await asyncio.wrap_future(future)
+        self._call()
+        return await future
+
+    def _call(self) -> None:
+        if not self._called:
+            self._called = True
+            self.thread.submit(self._commit_waiting)
 
     def _commit_waiting(self) -> None:
+        self._called = False  # from here on, whoever comes calls again
         group: list[Piece] = []
         while self._waiting and len(group) < MOST_AT_ONCE:
             piece = self._waiting.popleft()
-            if piece.future.set_running_or_notify_cancel():
+            if not piece.future.cancelled():
                 group.append(piece)
+        if self._waiting:
+            self._call()
         if group:
             self._commit(group)
 
@@ -84,14 +95,29 @@ class GroupCommit:
             if len(group) == 1 or isinstance(
                 error, OperationalError
             ):  # locked, or the disk is full
-                for piece in group:
-                    piece.future.set_exception(error)
+                _tell(group, [error] * len(group))
             else:  # one of them is to blame: each for itself
                 for piece in group:
                     self._commit([piece])
         else:
-            for piece, result in zip(group, results, strict=True):
-                piece.future.set_result(result)
+            _tell(group, results)
+
+
+def _tell(group: Sequence[Piece], results: Sequence[Any]) -> None:
+    """Give all results to the event loop at once: to wake it costs more than a small commit."""
+    futures = [piece.future for piece in group]
+    with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+        futures[0].get_loop().call_soon_threadsafe(_settle, futures, results)
+
+
+def _settle(futures: Sequence[asyncio.Future[Any]], results: Sequence[Any]) -> None:
+    for future, result in zip(futures, results, strict=True):
+        if future.cancelled():
+            continue
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
 
 
 def _one_by_one(connection: Connection, works: Sequence[Callable[[Connection], T]]) -> Sequence[T]:

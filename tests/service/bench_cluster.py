@@ -328,8 +328,11 @@ def measure(options: argparse.Namespace) -> None:
                 rate(shared, workers, 0, options.hosts)
             rate(shared, options.workers[-1], 1.0, options.hosts)
         if "latency" in options.parts:
-            latency(embedded, 1, options.pace, options.seconds)
             latency(shared, 1, options.pace, options.seconds)
+        if "bells" in options.parts:
+            from tests.service.bench_bells import bells  # noqa: PLC0415  # PgQueuer is a peer
+
+            bells(server.new_database(), shared.database_cpu, options.pace, options.seconds)
         if "growth" in options.parts:
             grow(shared, options.later, options.sightings)
             latency(shared, 1, options.pace, options.seconds)
@@ -342,7 +345,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench-cluster", description=__doc__)
     parser.add_argument("--hosts", type=int, default=6_000, help="of each measurement")
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4])
-    parser.add_argument("--parts", nargs="*", default=["rate", "latency", "growth"])
+    parser.add_argument("--parts", nargs="*", default=["rate", "latency", "bells", "growth"])
     parser.add_argument("--pace", type=int, default=100, help="mails per second for the latency")
     parser.add_argument("--seconds", type=int, default=15)
     parser.add_argument("--later", type=int, default=3_000_000, help="second looks weeks ahead")

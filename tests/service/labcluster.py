@@ -1,7 +1,8 @@
 """Two watches, three workers and a PostgreSQL in the laboratory, and all that may befall them.
 
-A worker is killed, the database stops and comes back, a worker is frozen until others have taken
-over from it and then goes on, mails come twice. Prints what was seen as JSON.
+A worker is killed, another's clock is an hour ahead, the database stops and comes back, all its
+connections are cut, a worker is frozen until others have taken over from it and then goes on,
+mails come twice. Prints what was seen as JSON.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from tests.lab import namespace
 from tests.lab.population import Host
 from tests.service.bench_population import as_toml, draw
 from tests.service.bench_watch import SETTINGS, Box
+from tests.service.soak import FAKETIME
 
 HOSTS, SEED = 60, 5
 OPEN = "FROM host WHERE (due IS NOT NULL AND rank < 5) OR lease IS NOT NULL"
@@ -41,8 +43,12 @@ class Cluster:
     boxes: tuple[Box, ...]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def start(self, name: str, *command: str) -> None:
-        """Start a command of botprobe on the shared store."""
+    def start(self, name: str, *command: str, clock: str | None = None) -> None:
+        """Start a command of botprobe on the shared store, with another clock if asked for."""
+        environment = dict(os.environ)
+        if clock is not None and FAKETIME.exists():
+            environment |= {"LD_PRELOAD": str(FAKETIME), "FAKETIME": clock}
+            environment["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
         options = ["-c", str(self.folder / "botprobe.toml"), "--store", self.url, "--jsonl"]
         options += ["--log-dir", str(self.folder / "hosts")] if command[0] == "worker" else []
         with (self.folder / f"{name}.errors").open("ab") as errors:
@@ -50,6 +56,7 @@ class Cluster:
                 [sys.executable, "-m", "botprobe", *command, *options],
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
+                env=environment,
             )
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
@@ -92,8 +99,9 @@ def cluster() -> Iterator[Cluster]:
         try:
             for number, box in enumerate(boxes, 1):
                 made.start(f"watch{number}", "watch", str(box.path))
-            for number in (1, 2, 3):
-                made.start(f"worker{number}", "worker", "--vantage", f"place{number}")
+            for number, clock in ((1, None), (2, None), (3, "+1h")):
+                place = f"place{number}"
+                made.start(f"worker{number}", "worker", "--vantage", place, clock=clock)
             yield made
         finally:
             for process in made.processes.values():
@@ -133,6 +141,10 @@ def run(made: Cluster, hosts: Sequence[Host]) -> dict[str, object]:
         lambda: made.count("FROM delivery") == delivered, 60
     )
 
+    seen["connections cut"] = made.count(
+        "FROM (SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'botprobe') AS cut"
+    )
     delivered += deliver(made.boxes[0], third)
     wait_until(lambda: bool(made.held_by("worker2")), 60)
     frozen = made.held_by("worker2")

@@ -26,6 +26,7 @@ def test_nothing_is_lost_and_nobody_is_decided_twice() -> None:
     assert seen["held by the killed"] > 0
     assert 0 <= seen["seconds until taken over"] < 30
     assert seen["seconds until mails were taken"] >= 0
+    assert seen["connections cut"] > 0
     assert seen["held by the frozen"] > 0
     assert seen["seconds until all was done"] >= 0
     assert seen["taken"] == seen["delivered"]
