@@ -173,6 +173,8 @@ class Pipeline:
     watcher: Watcher
     fresh: bool = False
     """Probe again whoever is still in the cool-down: an operator asked for it by name."""
+    vantage: str | None = None
+    """The place that it looks from, where there are several."""
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     async def investigate(self, candidate: Candidate) -> Case:
@@ -197,6 +199,7 @@ class Pipeline:
         facts = await self._facts(target)
         return Case(
             target=target,
+            vantage=self.vantage,
             started=started,
             seconds=time.monotonic() - clock,
             lag_seconds=lag,

@@ -181,6 +181,12 @@ class Means:
     listener: Listener | None = None
 
 
+def _vantage(settings: Settings) -> str | None:
+    if not is_shared(settings.store):
+        return None
+    return settings.worker.vantage or socket.gethostname()
+
+
 def _places(settings: Settings) -> int:
     shared = is_shared(settings.store)
     return settings.worker.concurrency if shared else settings.watch.concurrency
@@ -265,6 +271,7 @@ class WatchParts:
                 dossier=self.store,
                 judge=judging,
                 watcher=self._audience,
+                vantage=_vantage(settings),
             )
             worker = Worker(
                 pipeline=pipeline,
@@ -285,7 +292,7 @@ class WatchParts:
             return nullcontext()
         presence = Presence(
             owner=worker.owner,
-            vantage=settings.worker.vantage or socket.gethostname(),
+            vantage=_vantage(settings) or "",
             concurrency=worker.concurrency,
         )
         heart = Heart(store=self.store, presence=presence, trouble=self._audience.trouble)

@@ -63,6 +63,7 @@ def case_document(case: Case) -> Document:
         "lag_seconds": None if case.lag_seconds is None else round(case.lag_seconds, 3),
         "probed": case.refused is None,
         "refused": case.refused,
+        "vantage": case.vantage,
         "sightings": [builtins(sighting) for sighting in case.target.sightings],
         "facts": facts_document(case.facts),
         "verdict": verdict_document(case.verdict),
@@ -107,6 +108,7 @@ def case_from_document(document: Mapping[str, Any]) -> Case:
             seconds=float(document["seconds"]),
             lag_seconds=document["lag_seconds"],
             refused=document["refused"],
+            vantage=document.get("vantage"),  # older documents know of no places
             facts=facts_from_document(document["facts"]),
             verdict=_verdict_from_document(document["verdict"]),
         )

@@ -81,8 +81,14 @@ def changes(before: Case, after: Case) -> Iterator[str]:
     """Say what a later probe found otherwise; what was not measured has not changed."""
     if before.verdict.label is not after.verdict.label:
         yield f"{before.verdict.label} became {after.verdict.label}"
+    elsewhere = before.vantage != after.vantage and before.vantage and after.vantage
     for name, was, now in zip(_NAMES, _findings(before), _findings(after), strict=True):
-        if was is not None and now is not None and was != now:
+        if was is None or now is None or was == now:
+            continue
+        if elsewhere:  # it need not have changed: two places may see a host differently
+            there, here = before.vantage, after.vantage
+            yield f"{name}: {was or 'none'} from {there}, {now or 'none'} from {here}"
+        else:
             yield f"{name}: {was or 'none'} became {now or 'none'}"
 
 
@@ -116,6 +122,8 @@ def _case_events(cases: Sequence[Case]) -> Iterator[Event]:
             continue
         verdict = case.verdict
         says = f"{verdict.label}, probability {verdict.probability:.2f}"
+        if case.vantage is not None:
+            says += f", seen from {case.vantage}"
         changed = tuple(changes(before, case)) if before is not None else ()
         yield Event(case.started, "probed", says, changed)
         before = case

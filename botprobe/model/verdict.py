@@ -76,3 +76,5 @@ class Case:
     """From the delivery of the newest mail that named the address to the first probe."""
     refused: str | None = None
     """Why no packet was sent, None if the host was probed."""
+    vantage: str | None = None
+    """From which place it was seen, where there are several."""

@@ -107,7 +107,10 @@ class Worker:
     ) -> Sequence[Claim]:
         if most <= 0:
             return ()
-        claims = await self._patiently(lambda: self.store.claim(self.owner, LEASE, most, ranks))
+        vantage = self.pipeline.vantage
+        claims = await self._patiently(
+            lambda: self.store.claim(self.owner, LEASE, most, ranks, vantage=vantage)
+        )
         for claim in claims:
             address = claim.target.address
             if address in self._under_way:  # taken from us while we were silent, and back again

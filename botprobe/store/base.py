@@ -85,10 +85,19 @@ class HostTable(Protocol):
         """
         ...
 
-    async def claim(
-        self, owner: str, lease: timedelta, most: int, ranks: Iterable[Rank]
+    async def claim(  # the worker's words
+        self,
+        owner: str,
+        lease: timedelta,
+        most: int,
+        ranks: Iterable[Rank],
+        *,
+        vantage: str | None = None,
     ) -> Sequence[Claim]:
-        """Claim at most so many hosts that are due, the first ranks first."""
+        """Claim at most so many hosts that are due, the first ranks first.
+
+        A later look goes to other places first than ``vantage``, if the look before was from there.
+        """
         ...
 
     async def finish(self, claim: Claim, case: Case, next_look: datetime | None) -> bool:

@@ -17,6 +17,9 @@ from botprobe.store.hosts import moment_of
 from botprobe.store.schema import hosts
 from botprobe.store.sightings import sightings_of_all
 
+# Seconds for which a later look waits for a worker of another place than the look before.
+OTHERS_FIRST = 600.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bid:
@@ -27,6 +30,8 @@ class Bid:
     lease_end: datetime
     most: int
     ranks: tuple[Rank, ...]
+    vantage: str | None = None
+    """Where the worker looks from, where there are several places."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,6 +93,10 @@ def _choose(
         .limit(most)
         .with_for_update(skip_locked=True)  # others take others
     )
+    if rank is Rank.LATER and bid.vantage is not None:
+        # Another place may see another host: it has some time to come first.
+        elsewhere = or_(hosts.c.vantage.is_(None), hosts.c.vantage != bid.vantage)
+        query = query.where(or_(elsewhere, hosts.c.due <= now - OTHERS_FIRST))
     if full := room.full():
         query = query.where(room.network.not_in(full))
     return [ip for ip, network in connection.execute(query).all() if room.take(network)]

@@ -226,16 +226,28 @@ class SqlStore(AbstractAsyncContextManager["SqlStore"]):
         return await self._write(work)
 
     async def claim(
-        self, owner: str, lease: timedelta, most: int, ranks: Iterable[Rank]
+        self,
+        owner: str,
+        lease: timedelta,
+        most: int,
+        ranks: Iterable[Rank],
+        *,
+        vantage: str | None = None,
     ) -> Sequence[Claim]:
         """Claim at most so many hosts that are due, the first ranks first."""
+        wanted = tuple(ranks)
 
         def work(connection: Connection) -> Sequence[Claim]:
             now = self._now(connection)
-            return self._claim(
-                connection,
-                Bid(owner=owner, now=now, lease_end=now + lease, most=most, ranks=tuple(ranks)),
+            bid = Bid(
+                owner=owner,
+                now=now,
+                lease_end=now + lease,
+                most=most,
+                ranks=wanted,
+                vantage=vantage,
             )
+            return self._claim(connection, bid)
 
         return await self._write(work)
 

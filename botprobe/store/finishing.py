@@ -67,6 +67,7 @@ _CLOSE = (
         tries=0,
         first_looked=func.coalesce(hosts.c.first_looked, bindparam("looked")),
         decided=bindparam("decided_at"),
+        vantage=func.coalesce(bindparam("seen_from"), hosts.c.vantage),
     )
 )
 
@@ -79,6 +80,7 @@ def _closing(end: Finish, now: datetime) -> dict[str, Any]:
         "why_refused": case.refused,
         "looked": None if case.refused is not None else case.started.timestamp(),
         "decided_at": now.timestamp(),
+        "seen_from": case.vantage,
     }
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from botprobe.store.dialects import Number, words
 
 # The last of the steps in ``migrations``: whoever changes a table adds one.
-LATEST_STEP = "0002"
+LATEST_STEP = "0003"
 
 metadata = MetaData()
 
@@ -155,6 +155,7 @@ hosts = Table(
     Column("tries", Integer, nullable=False, default=0),
     Column("first_looked", Float),
     Column("decided", Float),
+    Column("vantage", words(80)),
 )
 _planned = hosts.c.due.is_not(None)
 Index("host_by_due", hosts.c.rank, hosts.c.due, sqlite_where=_planned, postgresql_where=_planned)

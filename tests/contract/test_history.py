@@ -111,6 +111,21 @@ class TestChanges:
         assert list(changes(bot_case(), replace(bot_case(), facts=nothing))) == []
 
 
+class TestPlaces:
+    def test_what_two_places_see_is_told_by_place(self) -> None:
+        """Filtered here and open there is no change of the host: each place is named."""
+        here = replace(bot_case(), vantage="vienna")
+        opened = Measured(SmtpResult(port=PortState.OPEN), started=NOON, seconds=1)
+        there = replace(here, facts=replace(here.facts, smtp=opened), vantage="lisbon")
+
+        found = list(changes(here, there))
+        (first, second) = timeline(Known(), [here, replace(there, started=NOON + DAY)])
+
+        assert found == ["port 25: closed (none) from vienna, open (none) from lisbon"]
+        assert first.says.endswith(", seen from vienna")
+        assert second.changed == tuple(found)
+
+
 class TestObserved:
     def test_observations_and_suspicions_have_their_place(self) -> None:
         """What nobody asked for stands among what was asked."""

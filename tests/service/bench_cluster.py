@@ -69,6 +69,7 @@ class Waiting:
     seconds: float
     budget: Plenty = field(default_factory=Plenty)
     fresh: bool = False
+    vantage: str | None = None
 
     def now(self) -> datetime:
         """Return the time."""
@@ -334,6 +335,7 @@ def measure(options: argparse.Namespace) -> None:
 
             bells(server.new_database(), shared.database_cpu, options.pace, options.seconds)
         if "growth" in options.parts:
+            asyncio.run(shared.enqueue(1))
             grow(shared, options.later, options.sightings)
             latency(shared, 1, options.pace, options.seconds)
             rate(shared, 1, 0, options.hosts)

@@ -1,6 +1,7 @@
 """Workers that share a store: who lives, and what is left of who does not."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 import pytest
@@ -98,6 +99,24 @@ class TestQueueStatus:
 
         assert case.refused is None
         assert (status.retried, status.given_up) == (1, 0)
+
+
+class TestPlaces:
+    async def test_another_place_looks_first(self, store: SqlStore) -> None:
+        """A later look waits a while for other eyes; without any, the same ones look again."""
+        await store.take([arrival("1", HOST)], DAY)
+        (claim,) = await store.claim("one", LEASE, 1, EVERYBODY, vantage="vienna")
+        case = replace(case_of(claim), vantage="vienna")
+        await store.finish(claim, case, datetime.now(UTC) - timedelta(minutes=1))
+
+        same = await store.claim("one", LEASE, 1, EVERYBODY, vantage="vienna")
+        (other,) = await store.claim("two", LEASE, 1, EVERYBODY, vantage="lisbon")
+        await store.finish(other, replace(case, vantage="lisbon"), datetime.now(UTC) - LONG)
+        (late,) = await store.claim("two", LEASE, 1, EVERYBODY, vantage="lisbon")
+
+        assert list(same) == []
+        assert (other.rank, late.target.address) == (Rank.LATER, HOST)
+        assert [one.vantage for one in await store.cases(HOST)] == ["vienna", "lisbon"][::-1]
 
 
 @pytest.mark.postgres
