@@ -50,7 +50,7 @@ def asks_for_mx(subject: Subject) -> str | None:
 def sends_without_fetching(subject: Subject) -> str | None:
     """People fetch mail more often than they send it; bots only send."""
     seen = _traffic(subject).router
-    if seen is None or seen.nat or seen.one_way or seen.credit < MUCH_CREDIT:
+    if seen is None or seen.nat or seen.one_way or seen.credit <= MUCH_CREDIT:
         return None
     return f"a router saw it send and hardly fetch mail (credit {seen.credit:,})"
 
