@@ -37,7 +37,7 @@ SCRIPTS: Mapping[int, tuple[str, ...]] = {
 
 RDP = 3389
 
-# One takes a sixth of a second of processor time and 30 MB, and then waits five seconds for answers.
+# One takes a sixth of a second of processor time, 30 MB, and some seconds of waiting for answers.
 # With 8, the last of a crowd's 487 hosts waited for five minutes.
 PROCESSES = 24
 
