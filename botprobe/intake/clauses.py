@@ -165,8 +165,7 @@ def _field_tokens(body: str) -> list[str]:
     tokens = _tokens(body)
     if body[:5].lower() == "from " and not _STRAY.isdisjoint(tokens):
         helo, _, rest = body[5:].partition(" ")
-        again = _tokens(rest)
-        if _STRAY.isdisjoint(again):
+        if rest[:1] == "(" and _STRAY.isdisjoint(again := _tokens(rest)):
             return [*tokens[:1], helo, *again]
     return tokens
 
@@ -192,8 +191,9 @@ def _first_word(tokens: list[str]) -> str | None:
 
 
 def _sender_words(tokens: list[str]) -> tuple[str, ...]:
-    words = _words(tokens)
-    return tuple(words) if tokens[:1] == words[:1] else ("", *words)
+    if not tokens or tokens[0][0] == "(":
+        return ("", *_words(tokens))
+    return (tokens[0], *_words(tokens[1:]))
 
 
 def _before_tls(words: list[str]) -> list[str]:

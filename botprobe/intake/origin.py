@@ -104,12 +104,14 @@ def read_origin(clauses: Clauses, writer: Writer, *, attached: bool) -> Origin:
         return _attached(clauses, first, comment, writer)
     if comment[:4].upper() in MARKERS and _is_marker(clauses, comment):
         return _with_marker(clauses, comment, writer)
-    if first is None and (second := clauses.second_comment) is not None:
-        # Both may be addresses: then the first one is the HELO, in parentheses of its own.
-        behind = _with_comment(None, second, writer)
-        if behind is not None and behind.ip is not None:
-            return behind._replace(helo=f"({comment})")
-    origin = _with_comment(first, comment, writer) or _other_comment(words, comment, writer)
+    if _KEYS_ONLY.match(comment) is not None:
+        origin = _other_comment(words, comment, writer)
+    else:
+        origin = (
+            _helo_in_parentheses(clauses, comment, writer)
+            or _with_comment(first, comment, writer)
+            or _other_comment(words, comment, writer)
+        )
     if origin.ip is None and _LOCAL.match(comment) is not None:
         return origin._replace(has_slot=False)
     return origin
@@ -174,6 +176,14 @@ def _with_marker(clauses: Clauses, comment: str, writer: Writer) -> Origin:
     if len(words) == 2 and (ip := _bracketed(words[1])) is not None:
         return Origin(ip, helo, _name(first))
     return Origin(_literal(first), helo)
+
+
+def _helo_in_parentheses(clauses: Clauses, comment: str, writer: Writer) -> Origin | None:
+    """``(x) (1.2.3.4)``: both may be addresses, and then the first is the HELO."""
+    if clauses.second_comment is None or not clauses.sender or clauses.sender[0]:
+        return None
+    origin = _with_comment(None, clauses.second_comment, writer)
+    return origin._replace(helo=f"({comment})") if origin is not None and origin.ip else None
 
 
 def _with_comment(first: str | None, comment: str, writer: Writer) -> Origin | None:

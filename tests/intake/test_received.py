@@ -25,6 +25,30 @@ slots = st.builds(
     sender=st.builds("{}@{}".format, words, hosts),
     ident=words,
 )
+# Without the letters that servers replace: blanks, parentheses, quotes, angle brackets.
+hostile = st.lists(
+    st.sampled_from(
+        [
+            *("203.0.113.66", "[203.0.113.66]", "[2001:db8::6]", "IPv6:2001:db8::6", "[", "]", ":"),
+            *(
+                "by",
+                "from",
+                "with",
+                "id",
+                "for",
+                "helo=",
+                "ident=",
+                "HELO",
+                "port=",
+                "account",
+                ".",
+            ),
+            *("@", "=", "%", "/", "IDENT:", "root", "localhost", "127.0.0.1", "local", "LMTP", "-"),
+        ]
+    ),
+    min_size=1,
+    max_size=4,
+).map("".join)
 
 
 def read(value: str) -> Hop:
@@ -103,6 +127,9 @@ class TestAttacks:
             "[192.0.2.1] (helo=[203.0.113.66])",
             "[192.0.2.1] (ident=[203.0.113.66])",
             "[192.0.2.1] (port=4 helo=[203.0.113.66])",
+            "[192.0.2.1] (helo=x@203.0.113.66)",
+            "[192.0.2.1] (ident=x@[203.0.113.66])",
+            "[192.0.2.1] (port=4 helo=@203.0.113.66)",
             "[192.0.2.1] (HELO [203.0.113.66])",
             "[192.0.2.1] (account [203.0.113.66] HELO [203.0.113.66])",
             "unknown (HELO [203.0.113.66]) (192.0.2.1)",
@@ -144,13 +171,17 @@ class TestAttacks:
             "from a by b [203.0.113.66] by d (r [192.0.2.1]) by mx with SMTP",
             "by mx (Postfix) id 1 for <b+203.0.113.66@x>",
             "from x by mx (203.0.113.66) (MDaemon PRO v24) with ESMTP id 1",
+            'from "x [203.0.113.66] by mx with SMTP',
+            "from x] [203.0.113.66] by mx with SMTP",
         ],
     )
     def test_an_ambiguous_line_names_nobody(self, line: str) -> None:
         """Where the address could be the sender's word, there is none."""
         assert read(f"{line}; {DATE}").ip is None
 
-    @pytest.mark.parametrize("helo", ["a]b", "[a", "a[", ']"', '"a', "a(b", "a)b", "[](", "a;["])
+    @pytest.mark.parametrize(
+        "helo", ["[", "]", "a]b", "[a", "a[", ']"', '"a', "a(b", "a)b", "[](", "a;["]
+    )
     def test_a_helo_with_stray_marks_hides_nothing(self, helo: str) -> None:
         """Postfix and Exchange keep such letters: the word is data up to the next space."""
         hop = read(f"from {helo} (unknown [192.0.2.1]) by mx (Postfix) with ESMTP id 1; {DATE}")
@@ -174,6 +205,20 @@ class TestAttacks:
         hop = read(f"from {sender}{writer} id 1; {DATE}")
 
         assert (hop.ip, hop.helo, hop.rdns) == (IPv4Address("192.0.2.1"), helo, rdns)
+
+    @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+    @given(words=st.lists(hostile, min_size=4, max_size=4))
+    def test_what_the_sender_writes_into_its_slots_is_never_the_address(
+        self, form: Form, words: list[str]
+    ) -> None:
+        """Whatever HELO, ident, envelope and recipient say, the address is the writer's or none."""
+        helo, ident, sender, recipient = words
+        seen = Slots(helo=helo, ident=ident, sender=sender, recipient=recipient)
+
+        hop = read(form.fill(seen))
+
+        assert hop.ip in (seen.ip, None)
+        assert hop.by in (seen.by, None)
 
     def test_the_envelope_sender_may_stand_before_the_writer(self) -> None:
         """As qmail-ldap puts it."""
