@@ -16,6 +16,7 @@ from botprobe.errors import ParseError, ProbeUnavailable
 from botprobe.model.results import PassiveResult
 from botprobe.model.target import Target
 from botprobe.observers.p0f import P0fObserver, read_answer, write_query
+from tests.lab.runner import run_in_lab
 
 HOST = Target(ip_address("198.18.0.1"))
 SIZE = 232
@@ -138,3 +139,14 @@ class TestP0fObserver:
         """A missing socket is named."""
         with pytest.raises(ProbeUnavailable, match="No such file"):
             await P0fObserver(socket=tmp_path / "nothing").run(HOST)
+
+
+class TestRealProgram:
+    @pytest.mark.lab
+    @pytest.mark.timeout(60)
+    def test_tells_what_it_saw(self, tmp_path: Path) -> None:
+        """Debian's p0f, asked about a connection of our own kernel and about a stranger."""
+        done = run_in_lab("python", "-m", "tests.observers.askp0f", str(tmp_path))
+
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == ["Linux", "p0f has not seen the host"]
