@@ -11,6 +11,7 @@ from botprobe.cli.exitcodes import ExitCode
 from botprobe.cli.options import AsJson, ConfigFile, StorePath, settings_from
 from botprobe.cli.render import print_json
 from botprobe.config import Settings
+from botprobe.errors import ConfigError
 from botprobe.service.again import parse_again
 from botprobe.store.upkeep import Finding
 from botprobe.storing import known_store, open_store
@@ -98,8 +99,9 @@ async def _copy(source: str, target: str) -> int:
 
 
 async def _prune(settings: Settings, keep: str) -> dict[str, int]:
-    (longest,) = parse_again([keep])[-1:] or [None]
-    if longest is None:
-        raise typer.BadParameter(f"not a time such as 52w: {keep!r}")
+    try:
+        (longest,) = parse_again([keep])
+    except (ConfigError, ValueError) as error:
+        raise typer.BadParameter(f"not a time such as 52w: {keep!r}") from error
     async with known_store(settings) as opened:
         return dict(await opened.forget(longest))
