@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from botprobe.classify.classifier import not_probed
 from botprobe.contract.observation import traffic_outcome
+from botprobe.model.audit import Grant
 from botprobe.model.facts import NOT_ASKED, Facts
 from botprobe.model.mail import Hop, IpAddress, Mail, Trust
 from botprobe.model.outcome import Measured, Outcome
@@ -27,8 +29,8 @@ from botprobe.model.target import Sighting, Target
 from botprobe.model.verdict import Case, Label, Verdict
 from botprobe.probes.base import Probe, measure
 from botprobe.scope.addresses import Scope, unmapped
-from botprobe.scope.budget import Budget
-from botprobe.store.base import CaseStore, Dossier
+from botprobe.scope.budget import Budget, surrounding
+from botprobe.store.base import CaseStore, Dossier, Ledger
 
 R = TypeVar("R")
 S = TypeVar("S")
@@ -47,6 +49,9 @@ HOPS_CHOICES: dict[str, tuple[Trust, ...]] = {
     "all,forged": (Trust.BOUNDARY, Trust.CLAIMED, Trust.SYNTHETIC, Trust.FORGED),
 }
 
+
+# Of those that caused an investigation, how many the audit log names.
+MAILS = 5
 
 # Seconds by which the clocks of mail server and prober may differ.
 CLOCK_SKEW = 3600
@@ -160,6 +165,18 @@ def _sighting(mail: Mail, hop: Hop) -> Sighting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What the audit log tells of whoever probes."""
+
+    owner: str
+    """Host and process."""
+    asked: tuple[str, ...] = ()
+    """Every question that may be asked, with protocol and ports."""
+    source_of: Callable[[IpAddress], str | None] = lambda _: None
+    """Gives the address that packets to a target leave from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
     """Investigates targets with the parts that wiring chose."""
 
@@ -171,10 +188,15 @@ class Pipeline:
     """What the observers know of the hosts."""
     judge: Judge
     watcher: Watcher
+    ledger: Ledger
+    """Grants investigations for all processes that share the store."""
+    account: Account
     fresh: bool = False
     """Probe again whoever is still in the cool-down: an operator asked for it by name."""
     vantage: str | None = None
     """The place that it looks from, where there are several."""
+    claimed: bool = False
+    """The host table holds the addresses for us."""
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     async def investigate(self, candidate: Candidate) -> Case:
@@ -182,13 +204,34 @@ class Pipeline:
         target, refused = candidate.target, candidate.refused
         refused = refused or self.scope.refusal(target.address)
         if refused is None:
-            refused = self.budget.take(target.address, self.now(), fresh=self.fresh)
+            refused = await self._spend(target)
         if refused is None:
             case = await self._probe(target)
         else:
             case = await self._refused(target, refused)
         self.watcher.finished(case)
         return case
+
+    async def _spend(self, target: Target) -> str | None:
+        """Have the investigation granted and written down, or return why it is not."""
+        address = unmapped(target.address)
+        refused = self.budget.take(address, self.now(), fresh=self.fresh)
+        if refused is not None:
+            return refused
+        grant = Grant(
+            address=address,
+            network=surrounding(address),
+            owner=self.account.owner,
+            source=self.account.source_of(address),
+            asked=self.account.asked,
+            rule=_rule(target, planned=self.claimed and self.fresh),
+            mails=tuple(f"{one.file} {one.message_id or ''}" for one in target.sightings[:MAILS]),
+            claimed=self.claimed,
+        )
+        refused = await self.ledger.spend(grant, partial(self.budget.decide, fresh=self.fresh))
+        if refused is not None:
+            self.budget.forgive(address)
+        return refused
 
     async def _probe(self, target: Target) -> Case:
         started, clock = self.now(), time.monotonic()
@@ -269,6 +312,15 @@ class Pipeline:
         lag = _lag_seconds(target, known.started)
         verdict = self.judge(known.facts, target, None if lag is None else abs(lag))
         return replace(known, target=target, refused=reason, lag_seconds=lag, verdict=verdict)
+
+
+def _rule(target: Target, *, planned: bool) -> str:
+    """Say in words what allowed an investigation."""
+    if planned:
+        return "a planned look"
+    if not target.sightings:
+        return "named by the operator or an observer"
+    return f"{target.sightings[0].trust} hop of a mail"
 
 
 def rejudged(case: Case, judge: Judge) -> Case:

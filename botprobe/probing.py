@@ -1,22 +1,26 @@
 """Which probes there are, made from the settings: what is asked of a host, and by which means."""
 
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
 from pathlib import Path
+from secrets import token_hex
 
+from botprobe.classify.editions import DIRECTORY_PORTS
 from botprobe.config import Settings, addresses
 from botprobe.errors import ConfigError, InputError
 from botprobe.mmdb import open_mmdb
+from botprobe.model.mail import IpAddress
 from botprobe.model.target import Target
 from botprobe.observers.p0f import P0fObserver
-from botprobe.pipeline import Probes
+from botprobe.pipeline import Account, Probes
 from botprobe.probes.canary import Canary, GuardedSmtpProbe
 from botprobe.probes.dns import DnsProbe
 from botprobe.probes.dnsbl import DnsblProbe
 from botprobe.probes.network import NetworkProbe
-from botprobe.probes.osdetect import OsEngine, OsProbe
+from botprobe.probes.osdetect import PORTS, OsEngine, OsProbe
 from botprobe.probes.ping import PingProbe
 from botprobe.probes.proxy import Listener, ProxyProbe
 from botprobe.probes.resolver import Nameservers
@@ -77,6 +81,35 @@ async def open_listener(settings: Settings) -> AsyncIterator[Listener | None]:
             yield listener
     else:
         yield None
+
+
+def account_of(settings: Settings) -> Account:
+    """Return what the audit log is told of us: who we are, and all that we may ask."""
+    ports, directory = ", ".join(map(str, PORTS)), ", ".join(map(str, DIRECTORY_PORTS))
+    asked = [
+        "icmp: three echo requests",
+        f"tcp {ports}: connections of nmap, and its probes for the operating system",
+        "tcp 25: greeting, EHLO, QUIT",
+        f"tcp of these, and {directory}, where Windows may be client or server: its version",
+    ]
+    if settings.proxy.check:
+        asked.append("tcp, usual ports of proxies: a connection to our own listener")
+    return Account(
+        owner=f"{socket.gethostname()}:{os.getpid()}:{token_hex(3)}",
+        asked=tuple(asked),
+        source_of=_source_of,
+    )
+
+
+def _source_of(address: IpAddress) -> str | None:
+    """Return the address that packets leave from; to connect a UDP socket sends none."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as asker:
+        try:
+            asker.connect((str(address), 9))
+        except OSError:
+            return None
+        return str(asker.getsockname()[0])
 
 
 def helo_name(settings: Settings) -> str:

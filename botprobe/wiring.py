@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from importlib.resources import files
 from pathlib import Path
-from secrets import token_hex
 
 from botprobe.classify.classifier import judge
 from botprobe.classify.listings import read_zones
@@ -29,7 +28,7 @@ from botprobe.model.verdict import Verdict
 from botprobe.model.work import Presence
 from botprobe.pipeline import Judge, Pipeline, Watcher
 from botprobe.probes.proxy import Listener
-from botprobe.probing import open_listener, open_probes
+from botprobe.probing import account_of, open_listener, open_probes
 from botprobe.queue.base import Bell
 from botprobe.scope.addresses import Scope
 from botprobe.scope.budget import Budget, Limits
@@ -150,6 +149,8 @@ async def open_batch(
                 budget=budget,
                 store=store,
                 dossier=store,
+                ledger=store,
+                account=account_of(settings),
                 judge=judging,
                 watcher=watcher,
                 fresh=fresh,
@@ -262,6 +263,7 @@ class WatchParts:
     async def worker(self) -> AsyncIterator[Worker]:
         """Make a worker, with processes that end with it."""
         settings, judging = self._settings, judge_of(self._settings)
+        account = account_of(settings)
         async with open_probes(settings, self.scope, self._listener) as probes:
             pipeline = Pipeline(
                 probes=probes,
@@ -269,6 +271,8 @@ class WatchParts:
                 budget=self.budget,
                 store=self.store,
                 dossier=self.store,
+                ledger=self.store,
+                account=account,
                 judge=judging,
                 watcher=self._audience,
                 vantage=_vantage(settings),
@@ -279,7 +283,7 @@ class WatchParts:
                 hostlog=hostlog_of(settings),
                 bell=self._bell,
                 audience=self._audience,
-                owner=f"{socket.gethostname()}:{os.getpid()}:{token_hex(3)}",
+                owner=account.owner,
                 concurrency=_places(settings),
                 again=self._again,
             )

@@ -1,12 +1,13 @@
 """Stand-ins for the world: probes with a fixed answer, a store in memory, a silent watcher."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from botprobe.errors import StoreError
+from botprobe.model.audit import AuditRow, Decide, Grant, IpNetwork, Spent
 from botprobe.model.mail import IpAddress, Mail
 from botprobe.model.observation import Observation, Suspicion
 from botprobe.model.outcome import Outcome
@@ -14,6 +15,7 @@ from botprobe.model.results import DnsResult, OsResult, PingResult, PortState, S
 from botprobe.model.target import Target
 from botprobe.model.verdict import Case
 from botprobe.pipeline import Probes
+from tests.cases import NOON
 
 R = TypeVar("R")
 
@@ -40,7 +42,10 @@ class FakeStore:
     kept: list[Case] = field(default_factory=list)
     mails: list[Mail] = field(default_factory=list)
     observed: list[Observation] = field(default_factory=list)
+    granted: list[Grant] = field(default_factory=list)
     broken: bool = False
+    full: bool = False
+    """Nothing can be written down any more, grants included."""
     slow: bool = False
     entered: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -65,6 +70,31 @@ class FakeStore:
         """Return the newest case in which the address was probed."""
         cases = await self.cases(address)
         return next((case for case in cases if case.refused is None), None)
+
+    async def spend(self, grant: Grant, decide: Decide) -> str | None:
+        """Grant it, if the rule does."""
+        if self.full:
+            raise StoreError("store: database or disk is full")
+        refused = decide(Spent(), NOON)
+        if refused is None:
+            self.granted.append(grant)
+        return refused
+
+    async def spent(self) -> Spent:
+        """Return that nothing was spent."""
+        return Spent()
+
+    async def audit(
+        self, network: IpNetwork, since: datetime | None, until: datetime | None, most: int
+    ) -> Sequence[AuditRow]:
+        """Return nothing."""
+        return ()
+
+    async def refusals(
+        self, network: IpNetwork, since: datetime | None, until: datetime | None
+    ) -> Mapping[str, int]:
+        """Return nothing."""
+        return {}
 
     async def observe(self, observations: Collection[Observation]) -> None:
         """Keep observations."""

@@ -24,7 +24,7 @@ from botprobe.model.results import (
 )
 from botprobe.model.target import Target
 from botprobe.model.verdict import Label, Verdict
-from botprobe.pipeline import Candidate, Pipeline, Probes, candidates
+from botprobe.pipeline import Account, Candidate, Pipeline, Probes, candidates
 from botprobe.scope.addresses import Scope
 from botprobe.scope.budget import Budget, Limits
 from tests.cases import HOST, NOON, bot_case, sighting
@@ -74,6 +74,8 @@ def pipeline_with(
         budget=Budget(Limits()),
         store=kept,
         dossier=kept,
+        ledger=kept,
+        account=Account(owner="trap:1"),
         judge=judge,
         watcher=FakeWatcher(),
         fresh=fresh,

@@ -6,6 +6,7 @@ import sys
 import typer
 
 from botprobe import __version__
+from botprobe.cli.audit import audit
 from botprobe.cli.config import config
 from botprobe.cli.doctor import doctor
 from botprobe.cli.evaluate import evaluate
@@ -37,7 +38,7 @@ app = typer.Typer(
 )
 for command in (
     *(scan, watch, worker, queue, headers, probe, host, report, export, maillog),
-    *(rejudge, evaluate, doctor),
+    *(rejudge, evaluate, audit, doctor),
 ):
     app.command()(command)
 app.add_typer(config)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 
+from botprobe.model.audit import Spent
 from botprobe.model.mail import IpAddress
 from botprobe.scope.addresses import IpNetwork, unmapped
 
@@ -25,6 +26,28 @@ class Limits:
     per_network_per_day: int = 32
     per_hour: int = 2_000
     per_day: int = 20_000
+    total: int | None = None
+    """Of the store, ever; None is without end."""
+
+
+def spent_out(limits: Limits, spent: Spent) -> str | None:
+    """Say which cap leaves no room for one more investigation, None if all do."""
+    if spent.network >= limits.per_network_per_day:
+        return f"budget of {spent.where} for a day is spent"
+    if spent.hour >= limits.per_hour:
+        return "budget of the hour is spent"
+    if spent.day >= limits.per_day:
+        return "budget of the day is spent"
+    if limits.total is not None and spent.total >= limits.total:
+        return "budget of the store is spent"
+    return None
+
+
+def cooling(limits: Limits, last: datetime | None, now: datetime) -> str | None:
+    """Say that an address was probed within the cool-down, None if it was not."""
+    if last is None or now - last >= limits.cooldown:
+        return None
+    return f"cool-down: probed at {last:%Y-%m-%d %H:%M:%S}Z"
 
 
 @dataclass(slots=True)
@@ -50,13 +73,24 @@ class Budget:
             fresh: do not wait for the end of the cool-down; all other caps hold.
         """
         address = unmapped(address)
-        reason = self._spent(address, now)
+        reason = spent_out(self.limits, self._spent(address, now))
         last = self.cooling_since(address, now)
         if last is not None and not fresh:
-            reason = f"cool-down: probed at {last:%Y-%m-%d %H:%M:%S}Z"
+            reason = cooling(self.limits, last, now)
         if reason is None:
             self._note(address, now)
         return reason
+
+    def decide(self, spent: Spent, now: datetime, *, fresh: bool = False) -> str | None:
+        """Say why what the whole store spent leaves no room, None if it does.
+
+        Args:
+            spent: by all processes, of which this one knows only itself.
+            now: the time, aware UTC.
+            fresh: as in ``take``.
+        """
+        reason = spent_out(self.limits, spent)
+        return reason if reason or fresh else cooling(self.limits, spent.probed, now)
 
     def cooling_since(self, address: IpAddress, now: datetime) -> datetime | None:
         """Return when ``address`` was last probed, if that is within the cool-down."""
@@ -83,15 +117,14 @@ class Budget:
             if not moments:
                 del self._networks[network]
 
-    def _spent(self, address: IpAddress, now: datetime) -> str | None:
+    def _spent(self, address: IpAddress, now: datetime) -> Spent:
         network = surrounding(address)
-        if _since(self._networks[network], now - _DAY) >= self.limits.per_network_per_day:
-            return f"budget of {network} for a day is spent"
-        if _since(self._all, now - _HOUR) >= self.limits.per_hour:
-            return "budget of the hour is spent"
-        if _since(self._all, now - _DAY) >= self.limits.per_day:
-            return "budget of the day is spent"
-        return None
+        return Spent(
+            where=network,
+            network=_since(self._networks[network], now - _DAY),
+            hour=_since(self._all, now - _HOUR),
+            day=_since(self._all, now - _DAY),
+        )
 
     def _note(self, address: IpAddress, moment: datetime) -> None:
         self._last[address] = max(moment, self._last.get(address, moment))

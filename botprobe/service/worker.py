@@ -152,7 +152,7 @@ class Worker:
                 refused=reason,
             )
         planned = claim.rank is Rank.LATER  # a planned look does not wait for the cool-down
-        pipeline = replace(self.pipeline, fresh=planned)
+        pipeline = replace(self.pipeline, fresh=planned, claimed=True)
         return await pipeline.investigate(Candidate(claim.target))
 
     async def _keep(self, claim: Claim, case: Case) -> None:

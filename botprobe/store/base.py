@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from botprobe.model.audit import AuditRow, Decide, Grant, IpNetwork, Spent
 from botprobe.model.mail import IpAddress, Mail
 from botprobe.model.observation import Observation, Suspicion
 from botprobe.model.verdict import Case
@@ -126,4 +127,31 @@ class Workforce(Protocol):
 
     async def leave(self, owner: str) -> None:
         """Strike a worker off, and open its claims to all."""
+        ...
+
+
+class Ledger(Protocol):
+    """Grants investigations within the budgets, and tells of all that it ever granted.
+
+    Every method raises StoreError if it fails.
+    """
+
+    async def spend(self, grant: Grant, decide: Decide) -> str | None:
+        """Write a grant down and return None, or return why it is not given."""
+        ...
+
+    async def spent(self) -> Spent:
+        """Return what was granted within the hour, the day, and ever."""
+        ...
+
+    async def audit(
+        self, network: IpNetwork, since: datetime | None, until: datetime | None, most: int
+    ) -> Sequence[AuditRow]:
+        """Return what was granted in a network, newest first."""
+        ...
+
+    async def refusals(
+        self, network: IpNetwork, since: datetime | None, until: datetime | None
+    ) -> Mapping[str, int]:
+        """Count the probes into a network that were refused, by reason."""
         ...

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from botprobe.contract.case import case_from_document
 from botprobe.errors import StoreError
+from botprobe.model.audit import AuditRow, Decide, Grant, IpNetwork, Spent
 from botprobe.model.finding import Finding
 from botprobe.model.mail import IpAddress, Mail
 from botprobe.model.observation import Observation, Suspicion
@@ -29,6 +30,7 @@ from botprobe.model.verdict import Case, Label
 from botprobe.model.weekly import Period, Tallies
 from botprobe.model.work import Arrival, Claim, HostHistory, Presence, QueueStatus, Rank
 from botprobe.store import dossiers, hosts, upkeep
+from botprobe.store.audit import Request, audit_rows, refusals, spend, spent_in_all
 from botprobe.store.claims import Bid, claim_hosts
 from botprobe.store.depth import queue_status
 from botprobe.store.findings import boundary_mail, finding_page
@@ -263,6 +265,31 @@ class SqlStore(AbstractAsyncContextManager["SqlStore"]):
     async def put_back(self, claim: Claim, try_again: datetime | None = None) -> None:
         """Give a claim up; the host is due as before, or not before ``try_again``."""
         await self._write(lambda connection: hosts.put_back(connection, claim, try_again))
+
+    async def spend(self, grant: Grant, decide: Decide) -> str | None:
+        """Write a grant down and return None, or return why it is not given."""
+        return await self._write_with_others(self._spend_all, Request(grant, decide))
+
+    def _spend_all(
+        self, connection: Connection, requests: Sequence[Request]
+    ) -> Sequence[str | None]:
+        return spend(connection, requests, self._now(connection))
+
+    async def spent(self) -> Spent:
+        """Return what was granted within the hour, the day, and ever."""
+        return await self._read(lambda c: spent_in_all(c, self._now(c)))
+
+    async def audit(
+        self, network: IpNetwork, since: datetime | None, until: datetime | None, most: int
+    ) -> Sequence[AuditRow]:
+        """Return what was granted in a network, newest first."""
+        return await self._read(lambda c: audit_rows(c, network, since, until, most))
+
+    async def refusals(
+        self, network: IpNetwork, since: datetime | None, until: datetime | None
+    ) -> Mapping[str, int]:
+        """Count the probes into a network that were refused, by reason."""
+        return await self._read(lambda c: refusals(c, network, since, until))
 
     async def recover(self) -> int:
         """End all claims, for the time when nobody who made them is alive; return how many."""

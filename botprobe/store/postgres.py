@@ -29,6 +29,7 @@ from sqlalchemy.dialects.postgresql import INET
 
 from botprobe.errors import ConfigError, StoreError
 from botprobe.model.work import Claim
+from botprobe.store.audit import Request
 from botprobe.store.claims import Bid, NetworkRoom, claim_hosts
 from botprobe.store.database import SqlStore
 from botprobe.store.migrating import check_step, make_latest, step_of
@@ -46,6 +47,7 @@ LINK: dict[str, Any] = {
 # Number of the lock that whoever makes or changes tables holds: "botprobe" in bytes.
 TABLES_LOCK = int.from_bytes(b"botprobe")
 CLAIM_LOCK = TABLES_LOCK + 1
+SPEND_LOCK = TABLES_LOCK + 2
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
 _NOTIFY = text("NOTIFY botprobe")
@@ -114,6 +116,12 @@ class PostgresStore(SqlStore):
         # One after another: two who count the same network at the same time would both find room.
         connection.execute(_LOCK, {"lock": CLAIM_LOCK})
         return claim_hosts(connection, bid, self._room(connection))
+
+    def _spend_all(
+        self, connection: Connection, requests: Sequence[Request]
+    ) -> Sequence[str | None]:
+        connection.execute(_LOCK, {"lock": SPEND_LOCK})  # as for claims
+        return super()._spend_all(connection, requests)
 
     def _room(self, connection: Connection) -> NetworkRoom:
         network = _network_of(hosts.c.ip)

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from botprobe.store.dialects import Number, words
 
 # The last of the steps in ``migrations``: whoever changes a table adds one.
-LATEST_STEP = "0003"
+LATEST_STEP = "0004"
 
 metadata = MetaData()
 
@@ -175,3 +175,20 @@ workers = Table(
     Column("started", Float, nullable=False),
     Column("beat", Float, nullable=False),
 )
+
+# Every investigation that was allowed, written before its first packet and never changed. ``place``
+# is the address as 32 hexadecimal digits, IPv4 as mapped: any network is one range of it.
+audits = Table(
+    "audit",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("place", words(32), nullable=False),
+    Column("network", words(49), nullable=False),
+    Column("owner", words(80), nullable=False),
+    Column("source", words(45)),
+    Column("document", Text, nullable=False),
+)
+Index("audit_by_place", audits.c.place, audits.c.at)
+Index("audit_by_network", audits.c.network, audits.c.at)
+Index("audit_by_time", audits.c.at)

@@ -90,6 +90,20 @@ class TestBatch:
         assert troubles == [f"{HOST}: not stored: store: database or disk is full"]
         assert list((tmp_path / str(HOST)).glob("*.log"))
 
+    async def test_nobody_is_asked_of_whom_nothing_can_be_written_down(
+        self, tmp_path: Path
+    ) -> None:
+        """Each packet is accounted for before it is sent; if that fails, none is."""
+        troubles: list[str] = []
+        store = FakeStore(full=True)
+        batch = batch_of(pipeline_with(store), tmp_path, troubles.append)
+
+        cases = await batch.run([Candidate(Target(HOST))])
+
+        assert cases == []
+        assert troubles == [f"{HOST}: store: database or disk is full"]
+        assert store.granted == []
+
     async def test_a_refusal_is_stored_without_facts_and_not_logged(self, tmp_path: Path) -> None:
         """What is shown of a host in its cool-down is not a second investigation."""
         store = FakeStore(kept=[bot_case()])

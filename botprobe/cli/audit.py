@@ -1,0 +1,122 @@
+"""``botprobe audit``: what was sent into a network, by which rule, and why no more."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from botprobe.cli.investigation import complain
+from botprobe.cli.options import AsJson, ConfigFile, StorePath, settings_from
+from botprobe.cli.render import print_json, stdout_console
+from botprobe.config import Settings
+from botprobe.contract.audit import abuse_reply, audit_document
+from botprobe.model.audit import AuditRow, IpNetwork
+from botprobe.model.text import visible
+from botprobe.storing import known_store
+
+# Shown on a screen; --json has all up to --most.
+SHOWN = 30
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def _network(text: str) -> IpNetwork:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no network") from None
+
+
+def _moment(text: str) -> datetime:
+    """Read a date, a time of RFC 3339, or an age such as ``7d``."""
+    if text[-1:] in _UNITS and text[:-1].isdigit() and len(text) < 8:
+        return datetime.now(UTC) - timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no date, time or age (7d)") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Target = Annotated[str, typer.Option(help="Network or address that was asked.", metavar="CIDR")]
+Since = Annotated[str | None, typer.Option(help="Date, time, or age: 7d.", metavar="WHEN")]
+Until = Annotated[str | None, typer.Option(help="The same.", metavar="WHEN")]
+Reply = Annotated[
+    bool, typer.Option("--reply", help="Write an answer to the abuse desk of the network.")
+]
+Most = Annotated[int, typer.Option(help="How many at most, the newest.", min=1, max=10_000_000)]
+
+
+def audit(
+    target: Target,
+    since: Since = None,
+    until: Until = None,
+    reply: Reply = False,
+    most: Most = 10_000,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+    store: StorePath = None,
+) -> None:
+    """Show what was sent into a network, why, and why no more."""
+    settings, network = settings_from(config, store=store), _network(target)
+    start, end = (None if text is None else _moment(text) for text in (since, until))
+    rows, refused = asyncio.run(_read(settings, network, start, end, most))
+    if len(rows) == most:
+        complain(f"only the newest {most} are shown; --most shows more")
+    if as_json:
+        print_json(audit_document(network, rows, refused))
+    elif reply:
+        publisher = settings.export
+        print(abuse_reply(network, rows, publisher.organisation, publisher.contact), end="")
+    else:
+        stdout_console().print(audit_screen(network, rows, refused))
+
+
+async def _read(
+    settings: Settings,
+    network: IpNetwork,
+    since: datetime | None,
+    until: datetime | None,
+    most: int,
+) -> tuple[Sequence[AuditRow], Mapping[str, int]]:
+    async with known_store(settings) as store:
+        rows = await store.audit(network, since, until, most)
+        return rows, await store.refusals(network, since, until)
+
+
+def audit_screen(
+    network: IpNetwork, rows: Sequence[AuditRow], refused: Mapping[str, int]
+) -> RenderableType:
+    """Lay out what was granted and what was refused."""
+    addresses = len({row.address for row in rows})
+    parts: list[RenderableType] = [
+        Text(f"{network}: {len(rows)} investigations of {addresses} addresses were allowed")
+    ]
+    if rows:
+        parts += [_granted(rows[:SHOWN]), Text("In each at most:")]
+        parts += [Text(f"  - {visible(line)}") for line in rows[0].asked]
+    if len(rows) > SHOWN:
+        parts.insert(2, Text(f"... and {len(rows) - SHOWN} before; --json shows all"))
+    if refused:
+        parts.append(Text(f"{sum(refused.values())} times a probe was refused:"))
+        parts += [Text(f"  {count:>6} x {visible(why)}") for why, count in refused.items()]
+    return Group(*parts)
+
+
+def _granted(rows: Sequence[AuditRow]) -> Table:
+    table = Table("when (UTC)", "from", "to", "allowed as", "mail", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(
+            f"{row.at:%Y-%m-%d %H:%M:%S}",
+            row.source or "?",
+            str(row.address),
+            visible(row.rule),
+            visible(row.mails[0]) if row.mails else "",
+        )
+    return table
