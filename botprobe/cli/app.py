@@ -17,6 +17,7 @@ from botprobe.cli.host import host
 from botprobe.cli.maillog import maillog
 from botprobe.cli.probe import probe
 from botprobe.cli.queue import queue
+from botprobe.cli.proxytrace import proxytrace
 from botprobe.cli.rejudge import rejudge
 from botprobe.cli.report import report
 from botprobe.cli.router import router
@@ -37,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(scan, watch, worker, queue, headers, probe, host, report, export, maillog),
+    *(scan, watch, worker, queue, headers, probe, host, report, export, maillog, proxytrace),
     *(rejudge, evaluate, audit, doctor),
 ):
     app.command()(command)

@@ -1,8 +1,7 @@
-"""How well two legs fit: the same bytes in the same places, or at least the same times and sizes."""
+"""How well two legs fit: the same bytes in the same places, or the same times and sizes."""
 
 import re
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from typing import NamedTuple
 
 from botprobe.observers.proxytrace.legs import ClientLeg, MailLeg
@@ -15,6 +14,8 @@ MIN_ALIGN = 16
 # A proxy hands on within this time, in seconds; clocks of a capture's two ports differ by less.
 MAX_LAG = 0.5
 CLOCK_SLACK = 0.002
+# What a record of TLS 1.0 to 1.3 adds to its content, in bytes: header, nonce, tag or MAC, padding.
+TLS_OVERHEADS = frozenset(range(17, 90))
 
 _HELLO = re.compile(rb"(?:EHLO|HELO) ", re.IGNORECASE)
 
@@ -34,8 +35,8 @@ class Symmetry(NamedTuple):
     lag: float
     """Mean seconds between counterparts."""
     sizes: float
-    """Of the counterparts, those whose sizes differ by the usual amount, 0 to 1."""
-    count: int
+    """Of the mail leg's segments, those that the other carries longer by one amount, 0 to 1."""
+    segments: int
 
 
 def same_bytes(mail: MailLeg, client: ClientLeg) -> SameBytes | None:
@@ -87,23 +88,37 @@ def _shift(whole: Content, part: Content) -> int | None:
 
 
 def symmetry(mail: MailLeg, client: ClientLeg) -> Symmetry:
-    """Compare times and sizes of what went through both legs."""
-    lags: list[float] = []
-    differences: Counter[tuple[bool, int]] = Counter()
+    """Compare times of what went through both legs, and sizes if one of them is encrypted."""
     count = len(mail.up.times) + len(mail.down.times)
+    lags: list[float] = []
     for upwards, inner, outer in ((True, mail.up, client.up), (False, mail.down, client.down)):
-        for at, size in zip(inner.times, inner.sizes, strict=True):
-            found = _counterpart(outer, at, upwards=upwards)
-            if found is not None:
-                lags.append(abs(at - outer.times[found]))
-                differences[upwards, outer.sizes[found] - size] += 1
+        found = (_counterpart(outer, at, upwards=upwards) for at in inner.times)
+        pairs = zip(found, inner.times, strict=True)
+        lags += [abs(at - outer.times[place]) for place, at in pairs if place is not None]
     if not lags:
         return Symmetry(0, MAX_LAG, 0, count)
-    usual = sum(
-        max((n for (way, _), n in differences.items() if way is upwards), default=0)
-        for upwards in (True, False)
-    )
-    return Symmetry(len(lags) / count, sum(lags) / len(lags), usual / len(lags), count)
+    fitting = 0
+    if client.encrypted:
+        fitting = _fitting(mail.up, client.up) + _fitting(mail.down, client.down)
+    return Symmetry(len(lags) / count, sum(lags) / len(lags), fitting / count, count)
+
+
+def _fitting(inner: Half, outer: Half) -> int:
+    """Count the segments that come in the same order, each longer by the same few bytes."""
+    first = inner.sizes[:2]
+    longer = {large - small for small in first for large in outer.sizes}
+    return max((_in_order(inner, outer, more) for more in longer & TLS_OVERHEADS), default=0)
+
+
+def _in_order(inner: Half, outer: Half, more: int) -> int:
+    place, found = 0, 0
+    for at, size in zip(inner.times, inner.sizes, strict=True):
+        for here in range(place, len(outer.sizes)):
+            near = abs(outer.times[here] - at) <= MAX_LAG
+            if near and outer.sizes[here] == size + more:
+                place, found = here + 1, found + 1
+                break
+    return found
 
 
 def _counterpart(outer: Half, at: float, *, upwards: bool) -> int | None:

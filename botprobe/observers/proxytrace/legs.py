@@ -1,4 +1,4 @@
-"""The two kinds of connections of a proxy: those that others open to it, and those it opens for mail.
+"""The two kinds of connections of a proxy: those opened to it, and those it opens for mail.
 
 A leg keeps as much of a connection as comparing takes, and no more: thousands are open at a time.
 """
@@ -59,7 +59,7 @@ class Leg:
             for piece in half.flush():
                 self._read(piece, self.seen, upwards=upwards)
 
-    def _read(self, piece: Piece, at: float, *, upwards: bool) -> None:
+    def _read(self, piece: Piece, at: float, *, upwards: bool) -> None:  # noqa: ARG002  # for orders
         (self.sent if upwards else self.answered).add(piece)
 
 

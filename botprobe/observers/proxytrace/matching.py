@@ -5,13 +5,15 @@ only rank those that bytes cannot tell apart (docs/proxytrace.md has the figures
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from botprobe.model.mail import IpAddress
 from botprobe.observers.proxytrace.comparing import (
     KEY_BYTES,
     MIN_ALIGN,
+    SameBytes,
+    Symmetry,
     same_bytes,
     symmetry,
     tunnel_key,
@@ -19,6 +21,7 @@ from botprobe.observers.proxytrace.comparing import (
 from botprobe.observers.proxytrace.legs import ClientLeg, MailLeg
 from botprobe.observers.proxytrace.model import Answer, Origin, Reason
 from botprobe.observers.proxytrace.names import Names, find_destination
+from botprobe.observers.proxytrace.orders import Order
 from botprobe.observers.proxytrace.segments import address
 
 # From an order to the connection that it causes, in seconds: names are looked up, servers are slow.
@@ -99,53 +102,33 @@ class Matcher:
         same = same_bytes(mail, client)
         if ordered is None or same is None:
             return None
+        answer = _answer(client, ordered, max(same.up, same.down))
         times = symmetry(mail, client)
-        reasons = [ordered] if ordered.points else []
-        if same.up:
-            reasons.append(_same("client's", same.up))
-        if same.down:
-            reasons.append(_same("server's", same.down))
-        near = times.share * 2 / (1 + times.lag / 0.01)
-        because = f"{times.share:.0%} of the segments pass within {times.lag * 1000:.1f} ms"
-        reasons.append(Reason(name="timing", points=round(near, 3), because=because))
-        if client.encrypted:
-            because = f"{times.sizes:.0%} of the sizes differ by the same amount"
-            reasons.append(Reason(name="volume", points=round(times.sizes, 3), because=because))
+        if answer is Answer.NONE or (answer is Answer.SUSPICION and not _suspicious(times)):
+            return None
+        reasons = (ordered, *_of_bytes(same), *_of_times(times, encrypted=client.encrypted))
         if client.server.address == mail.client.address:
             because = "both at the same address of the proxy"
-            reasons.append(Reason(name="same-host", points=0.2, because=because))
-        answer = _answer(client, ordered, max(same.up, same.down))
-        if answer is Answer.SUSPICION and not (
-            times.share >= MIN_SHARE
-            and times.sizes >= MIN_SIZES
-            and times.count >= MIN_SEGMENTS
-            and near + times.sizes >= MIN_SUSPICION
-        ):
-            return None
-        return None if answer is Answer.NONE else Match(mail, client, tuple(reasons), answer)
+            reasons += (Reason(name="same-host", points=0.2, because=because),)
+        return Match(mail, client, tuple(one for one in reasons if one.points), answer)
 
     def _order_reason(self, mail: MailLeg, client: ClientLeg) -> Reason | None:
         """Say what was ordered; None if it was something else."""
         victim, order = address(mail.server.address), client.order
-        names = self._names.of(victim)
         if order is None:
-            way = None
-            if not client.encrypted:
-                way = find_destination(client.sent.head, victim, names)
-            if way is None:
-                return Reason(name="no-order", points=0, because="no order could be read")
-            because = f"its bytes hold the destination ({way})"
-            return Reason(name="destination", points=1, because=because)
+            return _unread_order(client, victim, self._names.of(victim))
         if order.port != mail.server.port:
             return None
         if order.host == victim:
             return Reason(name=order.way, points=3, because=f"ordered {order}")
-        if not isinstance(order.host, str):
-            return None
-        if order.host in names:
+        return self._name_reason(order, victim) if isinstance(order.host, str) else None
+
+    def _name_reason(self, order: Order, victim: IpAddress) -> Reason | None:
+        known = self._names.addresses(str(order.host))
+        if victim in known:
             because = f"ordered {order}, which the capture's DNS answers give as {victim}"
             return Reason(name=order.way, points=3, because=because)
-        if self._names.addresses(order.host):
+        if known:
             return None
         because = f"ordered {order}, a name that no DNS answer in the capture explains"
         return Reason(name=order.way, points=0.5, because=because)
@@ -207,6 +190,41 @@ def _answer(client: ClientLeg, ordered: Reason, same: int) -> Answer:
     return Answer.SUSPICION if client.encrypted else Answer.NONE
 
 
+def _unread_order(client: ClientLeg, victim: IpAddress, names: Iterable[str]) -> Reason:
+    way = None if client.encrypted else find_destination(client.sent.head, victim, names)
+    if way is None:
+        return Reason(name="no-order", points=0, because="no order could be read")
+    return Reason(name="destination", points=1, because=f"its bytes hold the destination ({way})")
+
+
+def _of_bytes(same: SameBytes) -> Iterator[Reason]:
+    if same.up:
+        yield _same("client's", same.up)
+    if same.down:
+        yield _same("server's", same.down)
+
+
+def _of_times(times: Symmetry, *, encrypted: bool) -> Iterator[Reason]:
+    because = f"{times.share:.0%} of the segments pass within {times.lag * 1000:.1f} ms"
+    yield Reason(name="timing", points=_nearness(times), because=because)
+    if encrypted:
+        because = f"{times.sizes:.0%} of the segments come longer by the same few bytes"
+        yield Reason(name="volume", points=round(times.sizes, 3), because=because)
+
+
+def _nearness(times: Symmetry) -> float:
+    return round(times.share * 2 / (1 + times.lag / 0.01), 3)
+
+
+def _suspicious(times: Symmetry) -> bool:
+    return (
+        times.share >= MIN_SHARE
+        and times.sizes >= MIN_SIZES
+        and times.segments >= MIN_SEGMENTS
+        and _nearness(times) + times.sizes >= MIN_SUSPICION
+    )
+
+
 def _same(whose: str, count: int) -> Reason:
     points = 4 * min(count / KEY_BYTES, 1)
     because = f"the same {count:,} {whose} bytes on both legs"
@@ -221,9 +239,8 @@ def _in_time(mail: MailLeg, client: ClientLeg) -> bool:
     return client.opened - 0.01 <= mail.seen and mail.opened <= client.seen + MAX_WAIT
 
 
-def as_origin(match: Match) -> Origin:
-    """Describe a candidate."""
-    client = match.client
+def origin_of(client: ClientLeg, reasons: tuple[Reason, ...]) -> Origin:
+    """Describe a connection to the proxy."""
     return Origin(
         address=address(client.client.address),
         port=client.client.port,
@@ -231,5 +248,5 @@ def as_origin(match: Match) -> Origin:
         proxy_port=client.server.port,
         at=client.ordered_at if client.order else client.opened,
         order=client.order,
-        reasons=match.reasons,
+        reasons=reasons,
     )

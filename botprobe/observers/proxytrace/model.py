@@ -54,6 +54,20 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What an SMTP session said."""
+
+    helo: str | None
+    greeting: str | None
+    mails: tuple[SentMail, ...]
+    more_mails: int
+    """Beyond those that are remembered."""
+    encrypted: bool
+    gaps: int
+    """Places where bytes of the client are missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """An SMTP session that left a proxy, or that was ordered from one."""
 
@@ -64,12 +78,7 @@ class Session:
     victim_port: int
     opened: float
     """Seconds since 1970."""
-    helo: str | None
-    greeting: str | None
-    mails: tuple[SentMail, ...]
-    more_mails: int
-    encrypted: bool
-    gaps: int
+    said: Said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

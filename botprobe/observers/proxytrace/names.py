@@ -1,4 +1,4 @@
-"""Which names an address has, learnt from the answers in the same capture, and how it can be written."""
+"""Which names an address has, learnt from the capture itself, and how else it can be written."""
 
 import re
 from collections.abc import Iterable

@@ -5,7 +5,7 @@ Apache), nginx's and HAProxy's stream logs, and tinyproxy's. One line never stop
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -33,7 +33,8 @@ _NGINX_STREAM = re.compile(
 )
 # option tcplog: client [accept date] frontend backend/server Tw/Tc/Tt bytes ...
 _HAPROXY = re.compile(
-    rf"haproxy\[[0-9]+\]: {_IP}:[0-9]+ \[(?P<hap>[^\]]{{20,30}})\] \S+ (?P<backend>\S+)/(?P<target>\S+) "
+    rf"haproxy\[[0-9]+\]: {_IP}:[0-9]+ \[(?P<hap>[^\]]{{20,30}})\] "
+    r"\S+ (?P<backend>\S+)/(?P<target>\S+) "
     r"(?P<times>[0-9/+-]+) "
 )
 _HAPROXY_HTTP = re.compile(r"(?P<code>[0-9]{3}|-1) .*\"(?P<method>[A-Z]+) (?P<target>\S+)[^\"]*\"")
@@ -203,14 +204,3 @@ def _moment(parts: dict[str, str | None], year: int) -> datetime | None:
         text = stamp.partition(".")[0]
         return datetime.strptime(f"{year} {text}", "%Y %b %d %H:%M:%S").astimezone(UTC)
     return None
-
-
-def log_lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Split bytes into lines; what is too long is cut, and its rest is left out."""
-    rest = b""
-    for chunk in chunks:
-        lines = (rest + chunk).split(b"\n")
-        yield from lines[:-1]
-        rest = lines[-1][: MAX_LINE + 1]
-    if rest:
-        yield rest

@@ -6,9 +6,15 @@ _HTTP = re.compile(rb"HTTP/1\.[01] ([0-9]{3})([^\r\n]{0,200})\r?\n")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 # RFC 1928, 6.
 _SOCKS5 = {
-    1: "general failure", 2: "not allowed", 3: "network unreachable", 4: "host unreachable",
-    5: "connection refused", 6: "TTL expired", 7: "command not supported", 8: "address type not supported",
-}  # fmt: skip
+    1: "general failure",
+    2: "not allowed",
+    3: "network unreachable",
+    4: "host unreachable",
+    5: "connection refused",
+    6: "TTL expired",
+    7: "command not supported",
+    8: "address type not supported",
+}
 
 
 def tunnel_answer(data: bytes) -> tuple[str, bytes]:

@@ -58,7 +58,7 @@ def _read_4(at: float, data: bytes) -> Segment | Datagram | None:
     start = (data[0] & 15) * 4
     # Segmentation offload captures with a length of 0.
     end = (data[2] << 8 | data[3]) or len(data)
-    return _transport(at, data, data[9], start, end, data[12:16], data[16:20])
+    return _transport(at, data, data[9], (start, end), (data[12:16], data[16:20]))
 
 
 def _read_6(at: float, data: bytes) -> Segment | Datagram | None:
@@ -68,12 +68,13 @@ def _read_6(at: float, data: bytes) -> Segment | Datagram | None:
         if kind not in _EXTENSIONS:
             break
         kind, start = data[start], start + 8 + data[start + 1] * 8
-    return _transport(at, data, kind, start, end, data[8:24], data[24:40])
+    return _transport(at, data, kind, (start, end), (data[8:24], data[24:40]))
 
 
 def _transport(
-    at: float, data: bytes, kind: int, start: int, end: int, src: bytes, dst: bytes
+    at: float, data: bytes, kind: int, part: tuple[int, int], ends: tuple[bytes, bytes]
 ) -> Segment | Datagram | None:
+    (start, end), (src, dst) = part, ends
     sport = data[start] << 8 | data[start + 1]
     dport = data[start + 2] << 8 | data[start + 3]
     if kind == _UDP:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from botprobe.model.mail import IpAddress
 from botprobe.observers.proxytrace.legs import ClientLeg, MailLeg
 from botprobe.observers.proxytrace.legtable import LegTable
-from botprobe.observers.proxytrace.matching import Decision, Matcher, as_origin, decide
-from botprobe.observers.proxytrace.model import Answer, Origin, Reason, Session, Trace
+from botprobe.observers.proxytrace.matching import Decision, Matcher, decide, origin_of
+from botprobe.observers.proxytrace.model import Answer, Reason, Said, Session, Trace
 from botprobe.observers.proxytrace.refusals import tunnel_answer
 from botprobe.observers.proxytrace.segments import address
 from botprobe.observers.proxytrace.smtp import SmtpReader
 from botprobe.observers.proxytrace.suspects import SUSPECTS_FILTER, Suspect, Suspects, legs_filter
 
 Source = Callable[[str], Iterable[tuple[float, bytes]]]
-"""Reads the capture once more: a filter of libpcap, then moments and packets from the IP header on."""
+"""Reads the capture once more through a filter of libpcap: moments, and packets from IP on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +107,12 @@ def summarise(traces: Iterable[Trace]) -> tuple[OriginSummary, ...]:
 
 
 def _summary(origin: IpAddress, traces: Sequence[Trace]) -> OriginSummary:
-    mails = [mail for one in traces for mail in one.session.mails]
+    mails = [mail for one in traces for mail in one.session.said.mails]
     answers = Counter(one.answer for one in traces)
     return OriginSummary(
         address=origin,
         sessions=len(traces),
-        mails=len(mails) + sum(one.session.more_mails for one in traces),
+        mails=len(mails) + sum(one.session.said.more_mails for one in traces),
         recipients=sum(mail.recipient_count for mail in mails),
         first=min(one.session.opened for one in traces),
         last=max(one.session.opened for one in traces),
@@ -130,64 +130,46 @@ def _trace(leg: MailLeg, decision: Decision) -> Trace:
     return Trace(
         session=_session(leg),
         answer=decision.answer,
-        origin=None if named is None else as_origin(named),
-        rivals=tuple(map(as_origin, rivals)),
+        origin=None if named is None else origin_of(named.client, named.reasons),
+        rivals=tuple(origin_of(one.client, one.reasons) for one in rivals),
         margin=decision.margin,
     )
 
 
 def _session(leg: MailLeg) -> Session:
-    return _described(
-        leg.smtp,
+    return Session(
         proxy=address(leg.client.address),
         proxy_port=leg.client.port,
         victim=address(leg.server.address),
         victim_port=leg.server.port,
         opened=leg.opened,
+        said=_said(leg.smtp),
     )
 
 
 def _one_leg(leg: ClientLeg) -> Trace:
     assert leg.smtp is not None  # noqa: S101  # the caller has looked
     assert leg.order is not None  # noqa: S101
-    _, greeting = tunnel_answer(leg.answered.head)
-    leg.smtp.server(greeting)
-    session = _described(
-        leg.smtp,
+    leg.smtp.server(tunnel_answer(leg.answered.head)[1])
+    session = Session(
         proxy=address(leg.server.address),
         proxy_port=None,
         victim=leg.order.host,
         victim_port=leg.order.port,
         opened=leg.ordered_at,
+        said=_said(leg.smtp),
     )
     because = f"ordered {leg.order}; the connection it caused is not in the capture"
-    origin = Origin(
-        address=address(leg.client.address),
-        port=leg.client.port,
-        proxy=address(leg.server.address),
-        proxy_port=leg.server.port,
-        at=leg.ordered_at,
-        order=leg.order,
-        reasons=(Reason(name=leg.order.way, points=3, because=because),),
-    )
-    return Trace(session=session, answer=Answer.ONE_LEG, origin=origin)
+    reason = Reason(name=leg.order.way, points=3, because=because)
+    return Trace(session=session, answer=Answer.ONE_LEG, origin=origin_of(leg, (reason,)))
 
 
-def _described(
-    smtp: SmtpReader,
-    *,
-    proxy: IpAddress,
-    proxy_port: int | None,
-    victim: IpAddress | str,
-    victim_port: int,
-    opened: float,
-) -> Session:
-    return Session(
-        proxy=proxy,
-        proxy_port=proxy_port,
-        victim=victim,
-        victim_port=victim_port,
-        opened=opened,
+def _refusal(leg: ClientLeg) -> str:
+    return tunnel_answer(leg.answered.head)[0]
+
+
+def _said(smtp: SmtpReader) -> Said:
+    return Said(
         helo=smtp.helo,
         greeting=smtp.greeting,
         mails=tuple(smtp.mails),
@@ -195,7 +177,3 @@ def _described(
         encrypted=smtp.encrypted,
         gaps=smtp.gaps,
     )
-
-
-def _refusal(leg: ClientLeg) -> str:
-    return tunnel_answer(leg.answered.head)[0]
