@@ -16,8 +16,8 @@ from botprobe.cli.headers import headers
 from botprobe.cli.host import host
 from botprobe.cli.maillog import maillog
 from botprobe.cli.probe import probe
-from botprobe.cli.queue import queue
 from botprobe.cli.proxytrace import proxytrace
+from botprobe.cli.queue import queue
 from botprobe.cli.rejudge import rejudge
 from botprobe.cli.report import report
 from botprobe.cli.router import router

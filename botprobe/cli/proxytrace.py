@@ -13,6 +13,7 @@ from botprobe.cli.investigation import complain
 from botprobe.cli.options import AsJson, ConfigFile, HtmlFile, StorePath, settings_from
 from botprobe.cli.proxytrace_outputs import Outputs
 from botprobe.config import addresses, networks
+from botprobe.errors import InputError
 from botprobe.model.mail import IpAddress
 from botprobe.model.observation import Observation
 from botprobe.observers.maillog.files import chunks
@@ -111,7 +112,10 @@ def _of_captures(capture: Capture, question: _Question, outputs: Outputs) -> _Fo
     tracing = trace(capture.read, proxies=question.proxies, own_domains=question.own_domains)
     for line in capture.notes.damaged:
         complain(line)
-    outputs.write_captures(tracing, capture.notes)
+    notes = capture.notes
+    if notes.damaged and len(notes.damaged) == notes.files and not tracing.proxies:
+        raise InputError("no capture could be read")
+    outputs.write_captures(tracing, notes)
     return _Found(observations(tracing), suspects(tracing), bool(capture.notes.damaged))
 
 

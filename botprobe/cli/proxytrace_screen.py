@@ -58,7 +58,7 @@ def log_screen(tracing: LogTracing, to_do: Sequence[Advice]) -> RenderableType:
 def examples(tracing: Tracing) -> list[Trace]:
     """Return one session of each origin, and one without any."""
     seen: set[object] = set()
-    chosen = []
+    chosen: list[Trace] = []
     for one in tracing.traces:
         key = one.origin.address if one.origin else one.answer
         if key not in seen and len(chosen) < MAX_SEQUENCES:

@@ -181,7 +181,9 @@ async def send_mail(stream: Stream, origin: str, number: int) -> None:
     await say("MAIL FROM:<win@lottery.example>", b"250")
     await say(f"RCPT TO:<user{number % 7}@victim.example>", b"250")
     await say("DATA", b"354")
-    body = f"Received: from forged.example ([192.0.2.1])\r\nSubject: win\r\n\r\n{'money ' * 50}\r\n."
+    body = (
+        f"Received: from forged.example ([192.0.2.1])\r\nSubject: win\r\n\r\n{'money ' * 50}\r\n."
+    )
     await say(f"X-Origin: {origin}\r\n{body}", b"250")
     await say("QUIT", b"221")
     writer.close()
@@ -196,7 +198,9 @@ async def spam(number: int, way: tuple[str, int, Ask, bool], luck: random.Random
     with suppress(OSError, asyncio.IncompleteReadError, LabError):
         async with asyncio.timeout(SESSION_SECONDS):
             stream = await asyncio.open_connection(proxy, port, local_addr=(origin, 0))
-            if ask is connect and number % 5 == 0:  # an honest request first, on the same connection
+            if (
+                ask is connect and number % 5 == 0
+            ):  # an honest request first, on the same connection
                 stream[1].write(f"GET http://{WEB}/ HTTP/1.1\r\nHost: {WEB}\r\n\r\n".encode())
                 await _page(stream[0])
             await ask(*stream, host)
@@ -336,7 +340,18 @@ def main(folder: Path, sessions: int) -> None:
     folder.chmod(0o777)
     started = start_proxies(folder)
     capture = subprocess.Popen(
-        ("tcpdump", "-i", "lo", "-U", "-B", "65536", "-w", str(folder / "abuse.pcap"), "-Z", "root"),
+        (
+            "tcpdump",
+            "-i",
+            "lo",
+            "-U",
+            "-B",
+            "65536",
+            "-w",
+            str(folder / "abuse.pcap"),
+            "-Z",
+            "root",
+        ),
         stderr=subprocess.PIPE,
     )
     assert capture.stderr is not None

@@ -90,7 +90,9 @@ def find_destination(data: bytes, address: IpAddress, names: Iterable[str] = ())
             if spelling in data:
                 return way
         elif re.search(
-            rb"(?<![0-9a-z.])" + re.escape(spelling) + rb"(?![0-9a-z]|\.[0-9])", data, re.IGNORECASE
+            rb"(?<![0-9a-z.])" + re.escape(spelling) + rb"(?![0-9a-z-]|\.[0-9a-z])",
+            data,
+            re.IGNORECASE,
         ):
             return way
     return None

@@ -27,9 +27,9 @@ _COMMON = re.compile(
     rf"{_IP} \S+ \S+ \[(?P<clf>[^\]]{{20,30}})\] \"(?P<method>[A-Z]+) (?P<target>\S+)[^\"]*\" "
     r"(?P<code>[0-9]{3})"
 )
-# log_format proxy '$remote_addr [$time_local] $protocol $status ... "$upstream_addr"'
+# ngx_stream_log_module's example; without $upstream_addr a line does not tell where it went.
 _NGINX_STREAM = re.compile(
-    rf"{_IP} \[(?P<clf>[^\]]{{20,30}})\] TCP (?P<code>[0-9]{{3}}) .*\"(?P<target>[^\"]+)\""
+    rf"{_IP} \[(?P<clf>[^\]]{{20,30}})\] TCP (?P<code>[0-9]{{3}}) [^\"]*\"(?P<target>[^\",]+)"
 )
 # option tcplog: client [accept date] frontend backend/server Tw/Tc/Tt bytes ...
 _HAPROXY = re.compile(
@@ -37,6 +37,8 @@ _HAPROXY = re.compile(
     r"\S+ (?P<backend>\S+)/(?P<target>\S+) "
     r"(?P<times>[0-9/+-]+) "
 )
+# In TCP mode HAProxy writes names of its own configuration, not where it went.
+_NAMED_FOR_MAIL = re.compile(r"smtp|submission|[:_-](?:25|465|587)(?:/|\Z)", re.IGNORECASE)
 _HAPROXY_HTTP = re.compile(r"(?P<code>[0-9]{3}|-1) .*\"(?P<method>[A-Z]+) (?P<target>\S+)[^\"]*\"")
 # CONNECT   Nov 26 10:00:00.123 [12]: Connect (file descriptor 5): host [192.0.2.1]
 _TINY_CONNECT = re.compile(
@@ -47,7 +49,9 @@ _TINY_REQUEST = re.compile(
     r"CONNECT +(?P<tiny>\w{3} +[0-9]+ [0-9:.]+) \[(?P<pid>[0-9]+)\]: "
     r"Request \(file descriptor (?P<fd>[0-9]+)\): (?P<method>[A-Z]+) (?P<target>\S+)"
 )
-_TINY_OTHER = re.compile(r"(?:CONNECT|INFO|NOTICE|WARNING|ERROR|CRITICAL) +\w{3} +[0-9]+ [0-9:.]+ ")
+_TINY_OTHER = re.compile(
+    r"(?:CONNECT|DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL) +\w{3} +[0-9]+ [0-9:.]+ "
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +158,14 @@ def _other(line: str) -> LoggedOrder | _Nothing | None:
             return _order(match.groupdict())
     if match := _HAPROXY.search(line):
         parts = match.groupdict()
-        request = _HAPROXY_HTTP.match(line, match.end())
-        return _order(parts | request.groupdict() if request else parts)
+        if request := _HAPROXY_HTTP.match(line, match.end()):
+            return _order(parts | request.groupdict())
+        name = f"{match['backend']}/{match['target']}"
+        return (
+            _order(parts | {"target": f"{match['target']}:25"})
+            if _NAMED_FOR_MAIL.search(name)
+            else _NOTHING
+        )
     return None
 
 

@@ -80,7 +80,7 @@ class Suspects:
         if self._suspicious(host):
             because = f"opened {sessions:,} mail connections, is no mail server"
         if orders:
-            because = f"was ordered {orders:,} times to open a mail connection"
+            because = f"got {orders:,} packets with an order for a mail connection"
         return Suspect(
             address=address(host),
             ports=ports,
