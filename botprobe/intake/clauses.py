@@ -165,7 +165,9 @@ def _field_tokens(body: str) -> list[str]:
     tokens = _tokens(body)
     if body[:5].lower() == "from " and not _STRAY.isdisjoint(tokens):
         helo, _, rest = body[5:].partition(" ")
-        if rest[:1] == "(" and _STRAY.isdisjoint(again := _tokens(rest)):
+        again = _tokens(rest) if rest[:1] == "(" else []
+        sender = again[: again.index("by")] if "by" in again else again
+        if sender and _STRAY.isdisjoint(sender):
             return [*tokens[:1], helo, *again]
     return tokens
 

@@ -189,7 +189,7 @@ def _helo_in_parentheses(clauses: Clauses, comment: str, writer: Writer) -> Orig
 def _with_comment(first: str | None, comment: str, writer: Writer) -> Origin | None:
     """The forms whose first comment holds the address."""
     comment = comment.removeprefix("Not Verified")  # MailMarshal
-    if (match := _NAME_FIRST.match(comment)) is not None:
+    if (match := _NAME_FIRST.match(comment)) is not None and not _is_ident(match[4]):
         return _name_first(first, match, writer)
     if "@" not in comment and (origin := _bracket_first(first, comment, writer)) is not None:
         return origin
@@ -200,6 +200,11 @@ def _with_comment(first: str | None, comment: str, writer: Writer) -> Origin | N
     if (match := _NAME_BARE_V6.fullmatch(comment)) is not None:
         return Origin(parse_literal(match[2]), first, _name(match[1]))
     return _bracket_first(first, comment, writer)
+
+
+def _is_ident(rest: str) -> bool:
+    """Whether what stood before was a sender's ident: the true address is behind its ``@``."""
+    return 0 <= rest.find("@") < rest.rfind("[")
 
 
 def _name_first(first: str | None, match: re.Match[str], writer: Writer) -> Origin:

@@ -123,6 +123,10 @@ class TestAttacks:
             'h (r [192.0.2.1]) (Client CN "x [203.0.113.66] by y", Issuer "z")',
             "h (r [192.0.2.1]) (Authenticated sender: [203.0.113.66])",
             "h (IDENT:x[203.0.113.66]@r [192.0.2.1])",
+            "h (IDENT:[203.0.113.66]:@r [192.0.2.1])",
+            "h (IDENT:[203.0.113.66]:@[192.0.2.1])",
+            "h (x[203.0.113.66]:@r [192.0.2.1] (may be forged))",
+            "h (x[203.0.113.66]:y@r [192.0.2.1])",
             "h ([192.0.2.1]:4 helo=[203.0.113.66] ident=[203.0.113.66])",
             "[192.0.2.1] (helo=[203.0.113.66])",
             "[192.0.2.1] (ident=[203.0.113.66])",
@@ -178,6 +182,12 @@ class TestAttacks:
     def test_an_ambiguous_line_names_nobody(self, line: str) -> None:
         """Where the address could be the sender's word, there is none."""
         assert read(f"{line}; {DATE}").ip is None
+
+    def test_marks_in_the_recipient_do_not_matter(self) -> None:
+        """What stands behind the writer's name hides nothing before it."""
+        hop = read(f"from a[ (unknown [192.0.2.1]) by mx (Postfix) with SMTP id 1 for <]>; {DATE}")
+
+        assert (hop.ip, hop.helo) == (IPv4Address("192.0.2.1"), "a[")
 
     @pytest.mark.parametrize(
         "helo", ["[", "]", "a]b", "[a", "a[", ']"', '"a', "a(b", "a)b", "[](", "a;["]
