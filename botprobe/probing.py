@@ -16,6 +16,7 @@ from botprobe.model.mail import IpAddress
 from botprobe.model.target import Target
 from botprobe.observers.p0f import P0fObserver
 from botprobe.pipeline import Account, Probes
+from botprobe.probes.base import NO_GAUGES, Gauges
 from botprobe.probes.canary import Canary, GuardedSmtpProbe
 from botprobe.probes.dns import DnsProbe
 from botprobe.probes.dnsbl import DnsblProbe
@@ -33,7 +34,7 @@ MAX_PORT = 65_535
 
 @asynccontextmanager
 async def open_probes(
-    settings: Settings, scope: Scope, listener: Listener | None
+    settings: Settings, scope: Scope, listener: Listener | None, gauges: Gauges = NO_GAUGES
 ) -> AsyncIterator[Probes]:
     """Make all probes that the settings ask for, and start what they need.
 
@@ -41,13 +42,14 @@ async def open_probes(
         settings: which probes, and how they ask.
         scope: who may be asked.
         listener: as ``open_listener`` gave it.
+        gauges: who is told how canaries and block lists fare.
 
     Raises:
         ConfigError: a setting is wrong.
     """
     nameservers = nameservers_of(settings)
-    smtp = GuardedSmtpProbe(probe=_smtp_probe(settings, scope), canary=canary_of(settings))
-    dnsbl, p0f = dnsbl_of(settings, scope), settings.passive.p0f
+    smtp = GuardedSmtpProbe(probe=_smtp_probe(settings, scope), canary=canary_of(settings, gauges))
+    dnsbl, p0f = dnsbl_of(settings, scope, gauges), settings.passive.p0f
     if listener is not None and settings.proxy.check:
         proxy = ProxyProbe(permission=scope, listener=listener)
     else:
@@ -117,7 +119,7 @@ def helo_name(settings: Settings) -> str:
     return settings.smtp.helo_name or socket.gethostname()
 
 
-def canary_of(settings: Settings) -> Canary:
+def canary_of(settings: Settings, gauges: Gauges = NO_GAUGES) -> Canary:
     """Return the watch over our own way out on port 25.
 
     The operator named the canaries, so they may be asked even if they are our own.
@@ -128,6 +130,7 @@ def canary_of(settings: Settings) -> Canary:
         [Target(host) for host in hosts],
         _smtp_probe(settings, scope),
         max_age=settings.canary.every_seconds,
+        gauges=gauges,
     )
 
 
@@ -143,10 +146,13 @@ def nameservers_of(settings: Settings) -> Nameservers:
     )
 
 
-def dnsbl_of(settings: Settings, scope: Scope) -> DnsblProbe:
+def dnsbl_of(settings: Settings, scope: Scope, gauges: Gauges = NO_GAUGES) -> DnsblProbe:
     """Return the probe of the block lists that the operator names; none may be."""
     return DnsblProbe(
-        permission=scope, zones=settings.dnsbl.zones, nameservers=nameservers_of(settings)
+        permission=scope,
+        zones=settings.dnsbl.zones,
+        nameservers=nameservers_of(settings),
+        gauges=gauges,
     )
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from botprobe.classify.classifier import judge
 from botprobe.classify.listings import read_zones
@@ -27,6 +28,7 @@ from botprobe.model.target import Target
 from botprobe.model.verdict import Verdict
 from botprobe.model.work import Presence
 from botprobe.pipeline import Judge, Pipeline, Watcher
+from botprobe.probes.base import NO_GAUGES, Gauges
 from botprobe.probes.proxy import Listener
 from botprobe.probing import account_of, open_listener, open_probes
 from botprobe.queue.base import Bell
@@ -44,6 +46,9 @@ from botprobe.service.worker import Worker
 from botprobe.store.base import CaseStore
 from botprobe.store.database import SqlStore
 from botprobe.storing import open_store, open_work
+
+if TYPE_CHECKING:
+    from botprobe.service.metrics import Metrics
 
 # Seconds until a thread that reads mails lets the event loop go on, which asks hosts meanwhile.
 SWITCH = 0.0005
@@ -180,6 +185,7 @@ class Means:
     bell: Bell
     budget: Budget
     listener: Listener | None = None
+    gauges: Gauges = NO_GAUGES
 
 
 def _vantage(settings: Settings) -> str | None:
@@ -208,7 +214,7 @@ class WatchParts:
         role: Role = Role.BOTH,
     ) -> None:
         self.store, self._bell, self.budget = means.store, means.bell, means.budget
-        self._listener, self._audience = means.listener, audience
+        self._listener, self._gauges, self._audience = means.listener, means.gauges, audience
         self.problem: str | None = None
         self._load = load
         self.reads, self.probes = role is not Role.WORKER, role is not Role.READER
@@ -264,7 +270,7 @@ class WatchParts:
         """Make a worker, with processes that end with it."""
         settings, judging = self._settings, judge_of(self._settings)
         account = account_of(settings)
-        async with open_probes(settings, self.scope, self._listener) as probes:
+        async with open_probes(settings, self.scope, self._listener, self._gauges) as probes:
             pipeline = Pipeline(
                 probes=probes,
                 scope=self.scope,
@@ -330,7 +336,8 @@ async def open_watch(
     shared = is_shared(settings.store)
     if shared and role is Role.BOTH:
         role = Role.READER  # workers ask the hosts, here or elsewhere
-    audience = Everyone([screen, *_metrics(settings)])
+    metrics = _metrics(settings)
+    audience = Everyone([screen] if metrics is None else [screen, metrics])
     _raise_file_limit()
     sys.setswitchinterval(SWITCH)
     async with (
@@ -338,21 +345,27 @@ async def open_watch(
         open_listener(settings) as listener,
     ):
         budget = await _budget(settings, store)
-        means = Means(store=store, bell=bell, budget=budget, listener=listener)
+        means = Means(
+            store=store,
+            bell=bell,
+            budget=budget,
+            listener=listener,
+            gauges=metrics or NO_GAUGES,
+        )
         parts = WatchParts(load, means, audience, role)
         supervisor = Supervisor.from_environment(os.environ)
         yield Watch(parts=parts, audience=audience, supervisor=supervisor)
 
 
-def _metrics(settings: Settings) -> list[Audience]:
+def _metrics(settings: Settings) -> "Metrics | None":
     """Serve counters if the operator wants them; their library is imported only then."""
     if settings.watch.metrics is None:
-        return []
+        return None
     from botprobe.service.metrics import Metrics  # noqa: PLC0415  # costs time and memory
 
     metrics = Metrics()
     metrics.serve(settings.watch.metrics)
-    return [metrics]
+    return metrics
 
 
 def _raise_file_limit() -> None:

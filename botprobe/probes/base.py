@@ -38,6 +38,31 @@ class Permission(Protocol):
         ...
 
 
+class Gauges(Protocol):
+    """Who is told how our own means fare; being told must never fail or wait."""
+
+    def canary(self, place: int, *, greets: bool) -> None:
+        """Tell what became of asking a canary, by its place among them from 1."""
+        ...
+
+    def list_failed(self, zone: str, because: str) -> None:
+        """Tell that a block list gave no answer that can be used."""
+        ...
+
+
+class NoGauges:
+    """Nobody is told."""
+
+    def canary(self, place: int, *, greets: bool) -> None:
+        """Ignore it."""
+
+    def list_failed(self, zone: str, because: str) -> None:
+        """Ignore it."""
+
+
+NO_GAUGES = NoGauges()
+
+
 async def measure(probe: Probe[R], target: Target) -> Outcome[R]:
     """Run a probe and say what came of it; its duration is in seconds."""
     started, clock = datetime.now(UTC), time.monotonic()

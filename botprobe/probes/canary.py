@@ -16,7 +16,7 @@ from botprobe.errors import ProbeUnavailable
 from botprobe.model.outcome import Measured, NotMeasured
 from botprobe.model.results import SmtpResult
 from botprobe.model.target import Target
-from botprobe.probes.base import Probe, measure
+from botprobe.probes.base import NO_GAUGES, Gauges, Probe, measure
 
 # Seconds that the state of the way out is believed. No longer than a connect is waited for: so the
 # canary was seen after the target's silence began. And no canary sees us more often.
@@ -50,13 +50,20 @@ class Canary:
         *,
         max_age: float = MAX_AGE,
         clock: Callable[[], float] = time.monotonic,
+        gauges: Gauges = NO_GAUGES,
     ) -> None:
+        places = {host: place for place, host in enumerate(hosts, start=1)}
+
+        def tell(host: Target, greets: bool) -> None:
+            gauges.canary(places[host], greets=greets)
+
         self._ways = {
             version: _WayOut(
                 hosts=tuple(host for host in hosts if host.address.version == version),
                 probe=probe,
                 max_age=max_age,
                 clock=clock,
+                tell=tell,
             )
             for version in (4, 6)
         }
@@ -78,6 +85,7 @@ class _WayOut:
     probe: Probe[SmtpResult]
     max_age: float
     clock: Callable[[], float]
+    tell: Callable[[Target, bool], None]
     seen: Egress | None = None
     seen_at: float = 0
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -104,6 +112,11 @@ class _WayOut:
         return Egress(EgressState.OPEN, "a canary greets on port 25")
 
     async def _why_silent(self, host: Target) -> str | None:
+        reason = await self._reason(host)
+        self.tell(host, reason is None)
+        return reason
+
+    async def _reason(self, host: Target) -> str | None:
         match await measure(self.probe, host):
             case Measured(SmtpResult(speaks_smtp=True)):
                 return None

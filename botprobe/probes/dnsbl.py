@@ -22,7 +22,7 @@ from botprobe.errors import ProbeUnavailable
 from botprobe.model.mail import IpAddress
 from botprobe.model.results import DnsblAnswer, DnsblResult
 from botprobe.model.target import Target
-from botprobe.probes.base import Permission
+from botprobe.probes.base import NO_GAUGES, Gauges, Permission
 from botprobe.probes.resolver import SYSTEM_RESOLVER, Nameservers, ask
 
 # Spamhaus ZEN, which joins most lists, has given five.
@@ -93,6 +93,7 @@ class DnsblProbe:
     """From a test that was answered to the next one."""
     retry_seconds: float = RETRY_SECONDS
     """The same from a test that was not."""
+    gauges: Gauges = NO_GAUGES
 
     def __post_init__(self) -> None:
         self._known: dict[tuple[str, int], _Fitness] = {}
@@ -111,6 +112,9 @@ class DnsblProbe:
                 group.create_task(self._ask(resolver, zone, target.address)) for zone in self.zones
             ]
         answers = tuple(task.result() for task in tasks)
+        for answer in answers:
+            if answer.failed is not None:
+                self.gauges.list_failed(answer.zone, answer.failed)
         if all(answer.failed is not None for answer in answers):
             problems = "; ".join(f"{answer.zone}: {answer.failed}" for answer in answers)
             raise ProbeUnavailable(f"no block list can be used: {problems}")

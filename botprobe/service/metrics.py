@@ -4,6 +4,7 @@ Served in the text format of Prometheus, on an address of the operator's choice,
 loopback: whoever reads it sees how a trap fares.
 """
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -34,6 +35,9 @@ _PROBES = (0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 20, 40, 80, 160)
 # Reasons are clauses with numbers and addresses in them; a label takes only their first words.
 _REASON_WORDS = 2
 
+# The code by which a block list refuses, in what the probe says of it.
+_REFUSED = re.compile(r"127\.255\.255\.[0-9]{1,3}")
+
 
 class Metrics:
     """Counts what a watch does."""
@@ -44,8 +48,8 @@ class Metrics:
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"botprobe_{name}", text, labels, registry=registry)
 
-        def gauge(name: str, text: str) -> Gauge:
-            return Gauge(f"botprobe_{name}", text, registry=registry)
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"botprobe_{name}", text, labels, registry=registry)
 
         def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"botprobe_{name}", text, labels, registry=registry, buckets=buckets)
@@ -61,6 +65,10 @@ class Metrics:
         self._under_way = gauge("under_way", "Hosts that are being asked")
         self._budget = gauge("budget_remaining", "Probes that hour and day still allow")
         self._halted = gauge("halted", "1 while nobody may be probed")
+        self._canary = gauge("canary_up", "1 if it greeted when last asked", "target")
+        self._dnsbl_errors = counter(
+            "dnsbl_errors", "Answers of block lists that cannot be used", "zone", "code"
+        )
         self._last_mail = gauge("last_mail_timestamp_seconds", "When the newest mail was taken")
         self._probe_seconds = histogram(
             "probe_duration_seconds", "Duration of a probe", _PROBES, "probe"
@@ -137,6 +145,15 @@ class Metrics:
         self._under_way.set(status.under_way)
         self._budget.set(status.budget_left)
         self._halted.set(status.halted is not None)
+
+    def canary(self, place: int, *, greets: bool) -> None:
+        """Take over whether a canary greets; it is known by its place in ``canary.hosts``."""
+        self._canary.labels(str(place)).set(greets)
+
+    def list_failed(self, zone: str, because: str) -> None:
+        """Count an answer that cannot be used, by its code if the list refused."""
+        refused = _REFUSED.search(because)
+        self._dnsbl_errors.labels(zone, "none" if refused is None else refused[0]).inc()
 
     def trouble(self, _line: str) -> None:
         """Count a trouble."""

@@ -10,6 +10,7 @@ import pytest
 from botprobe.errors import ProbeUnavailable, RefusedByScope
 from botprobe.model.results import PortState, Reply, SmtpResult
 from botprobe.model.target import Target
+from botprobe.probes.base import NoGauges
 from botprobe.probes.canary import Canary, EgressState, GuardedSmtpProbe
 
 GREETS = SmtpResult(port=PortState.OPEN, greeting=Reply(220, ("mx.example",)))
@@ -47,6 +48,17 @@ class FakeSmtpProbe:
         return answer
 
 
+@dataclass(slots=True)
+class FakeGauges(NoGauges):
+    """Remembers what it is told of canaries."""
+
+    canaries: dict[int, bool] = field(default_factory=dict)
+
+    def canary(self, place: int, *, greets: bool) -> None:
+        """Remember it."""
+        self.canaries[place] = greets
+
+
 class TestEgress:
     async def test_unknown_without_canaries(self) -> None:
         """Nothing is proven where nobody was named."""
@@ -74,6 +86,17 @@ class TestEgress:
 
         assert egress.state is EgressState.OPEN
         assert probe.asked == [FIRST]
+
+    async def test_tells_how_each_canary_fares(self) -> None:
+        """A canary is known by its place among all, whatever its version of IP."""
+        gauges = FakeGauges()
+        probe = FakeSmtpProbe({FIRST: FILTERED, SIXTH: GREETS, SECOND: GREETS})
+        canary = Canary((FIRST, SIXTH, SECOND), probe, gauges=gauges)
+
+        for version in (4, 6):
+            await canary.egress(version)
+
+        assert gauges.canaries == {1: False, 2: True, 3: True}
 
     async def test_open_if_any_greets(self) -> None:
         """A canary that is down for a day blocks nothing."""

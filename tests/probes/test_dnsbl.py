@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from botprobe.errors import ProbeUnavailable, RefusedByScope
 from botprobe.model.results import DnsblAnswer
 from botprobe.model.target import Target
+from botprobe.probes.base import NoGauges
 from botprobe.probes.dnsbl import DnsblProbe, query_name, read_answer
 from tests.probes.conftest import FakePermission
 from tests.probes.nameserver import NameServer
@@ -213,3 +214,25 @@ class TestDnsblProbe:
         with pytest.raises(RefusedByScope):
             await probe.run(HOST)
         assert server.asked == []
+
+    async def test_tells_of_each_answer_that_cannot_be_used(
+        self, server: NameServer, permission: FakePermission
+    ) -> None:
+        """The operator sees a list that refuses us, though the other one answers."""
+        told: list[tuple[str, str]] = []
+
+        class Gauges(NoGauges):
+            def list_failed(self, zone: str, because: str) -> None:
+                told.append((zone, because))
+
+        server.zone = {**TEST_LISTED, ("2.0.0.127.other.example.", "A"): ["127.255.255.254"]}
+        probe = DnsblProbe(
+            permission=permission,
+            zones=(ZONE, OTHER),
+            nameservers=server.nameservers,
+            gauges=Gauges(),
+        )
+
+        await probe.run(HOST)
+
+        assert told == [(OTHER, "it does not answer public resolvers (127.255.255.254)")]

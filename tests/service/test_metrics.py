@@ -60,6 +60,21 @@ class TestMetrics:
 
         assert "botprobe_arrival_to_probe_seconds_count 0.0" in metrics.text()
 
+    def test_tells_how_our_own_means_fare(self) -> None:
+        """A mute canary and a list that refuses us are seen without naming an address."""
+        metrics = Metrics()
+        metrics.canary(1, greets=True)
+        metrics.canary(2, greets=True)
+        metrics.canary(2, greets=False)
+        metrics.list_failed("bl.example", "too many queries (127.255.255.255)")
+        metrics.list_failed("bl.example", "no answer in time")
+        text = metrics.text()
+
+        assert 'botprobe_canary_up{target="1"} 1.0' in text
+        assert 'botprobe_canary_up{target="2"} 0.0' in text
+        assert 'botprobe_dnsbl_errors_total{code="127.255.255.255",zone="bl.example"} 1.0' in text
+        assert 'botprobe_dnsbl_errors_total{code="none",zone="bl.example"} 1.0' in text
+
     @pytest.mark.parametrize("place", ["9464", "localhost:", "127.0.0.1:99999", "127.0.0.1:x"])
     def test_a_wrong_place_is_one_clear_error(self, place: str) -> None:
         """A typing error is told before anything starts."""
