@@ -30,6 +30,7 @@ class LineWriter:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lines: queue.Queue[str | None] = queue.Queue(MAX_LINES)
+        self._dropped = 0
         self._thread = threading.Thread(target=self._write, name="lines", daemon=True)
         self._thread.start()
 
@@ -38,7 +39,14 @@ class LineWriter:
         try:
             self._lines.put_nowait(line)
         except queue.Full:
-            return
+            self._dropped += 1
+
+    def dropped(self) -> int:
+        """Return how many lines were dropped since then, once there is room again."""
+        if self._lines.full():
+            return 0
+        dropped, self._dropped = self._dropped, 0
+        return dropped
 
     def close(self, seconds: float = 2) -> None:
         """Write what waits, no longer than so many seconds."""
@@ -106,7 +114,9 @@ class WatchLines:
         self._event("case", text, rank=claim.rank.name.lower(), case=case_document(case))
 
     def status(self, status: Status) -> None:
-        """Write when probing halts or goes on."""
+        """Write when probing halts or goes on, and how many lines nobody took in time."""
+        if dropped := self._out.dropped():
+            self.trouble(f"lines that were dropped, as their reader is too slow: {dropped}")
         if status.halted != self._halted:
             self._halted = status.halted
             self._event(

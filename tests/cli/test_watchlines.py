@@ -79,6 +79,34 @@ class TestWatchLines:
 
         assert len(stream.getvalue().split()) <= MAX_LINES + 2
 
+    def test_tells_once_how_many_lines_were_dropped(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Who reads too slowly learns that something is missing, as soon as it reads again."""
+        release, taken = threading.Event(), threading.Event()
+
+        class Slow(io.StringIO):
+            def write(self, text: str) -> int:
+                taken.set()
+                release.wait(10)
+                return super().write(text)
+
+        out = LineWriter(Slow())
+        lines = WatchLines(as_json=False, out=out)
+        out.put("the one that is being written")
+        taken.wait(10)
+        for number in range(MAX_LINES + 3):
+            out.put(str(number))
+        lines.status(replace(STATUS, halted=None))
+        assert capsys.readouterr().err == ""
+        release.set()
+        out.close()
+        for _ in range(2):
+            lines.status(replace(STATUS, halted=None))
+
+        said = "botprobe: lines that were dropped, as their reader is too slow: 3\n"
+        assert capsys.readouterr().err == said
+
 
 class TestWatchBoard:
     def test_shows_rates_probes_and_verdicts(self) -> None:
