@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from botprobe.cli.exitcodes import ExitCode
 from botprobe.cli.options import (
     AsJsonLines,
     Canaries,
@@ -73,14 +74,24 @@ def watch(
             watch={key: value for key, value in said.items() if value is not None},
         )
 
+    follow(load, jsonl=jsonl)
+
+
+def follow(load: Callable[[], Settings], *, jsonl: bool, role: Role = Role.BOTH) -> None:
+    """Do a watch's work, or a part of it, until told to stop.
+
+    Raises:
+        Exit: a second signal cut it short.
+    """
+
+    async def run(screen: Audience) -> bool:
+        async with open_watch(load, screen, role) as opened:
+            return await opened.run()
+
     with open_screen(jsonl=jsonl) as screen:
-        asyncio.run(run_watch(load, screen))
-
-
-async def run_watch(load: Callable[[], Settings], screen: Audience, role: Role = Role.BOTH) -> None:
-    """Do a watch's work, or a part of it, until told to stop."""
-    async with open_watch(load, screen, role) as opened:
-        await opened.run()
+        in_peace = asyncio.run(run(screen))
+    if not in_peace:
+        raise typer.Exit(ExitCode.INTERRUPTED)
 
 
 @contextmanager

@@ -111,7 +111,9 @@ class WatchBoard:
             f"  {status.under_way} under way  {self._cases} hosts/min  ",
             f"budget {status.budget_left}",
         )
-        if status.halted is not None:
+        if status.stopping:
+            line.append("  STOPPING, a second Ctrl-C stops at once", style="bold yellow")
+        elif status.halted is not None:
             line.append(f"  HALTED: {visible(status.halted)}", style="bold red")
         counts = Text("  ").join(
             Text(f"{count} {label}", style=LABEL_STYLES[label])

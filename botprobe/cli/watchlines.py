@@ -70,7 +70,7 @@ class WatchLines:
     def __init__(self, *, as_json: bool, out: LineWriter) -> None:
         self._as_json = as_json
         self._out = out
-        self._halted: str | None = None
+        self._stands: tuple[str | None, bool] = (None, False)
 
     def taken(self, arrival: Arrival) -> None:
         """Write a mail."""
@@ -114,14 +114,17 @@ class WatchLines:
         self._event("case", text, rank=claim.rank.name.lower(), case=case_document(case))
 
     def status(self, status: Status) -> None:
-        """Write when probing halts or goes on, and how many lines nobody took in time."""
+        """Write when probing halts, goes on or ends, and how many lines nobody took in time."""
         if dropped := self._out.dropped():
             self.trouble(f"lines that were dropped, as their reader is too slow: {dropped}")
-        if status.halted != self._halted:
-            self._halted = status.halted
+        now = (status.halted, status.stopping)
+        if now != self._stands:
+            self._stands = now
+            stands = f"halted: {status.halted}" if status.halted else "probing"
             self._event(
                 "status",
-                f"halted: {status.halted}" if status.halted else "probing",
+                "stopping" if status.stopping else stands,
+                stopping=status.stopping,
                 halted=status.halted,
                 waiting=status.waiting,
                 under_way=status.under_way,

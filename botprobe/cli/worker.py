@@ -1,6 +1,5 @@
 """``botprobe worker``: ask the hosts that are due in a store which several machines share."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ from botprobe.cli.options import (
     StorePath,
     settings_from,
 )
-from botprobe.cli.watch import open_screen, run_watch
+from botprobe.cli.watch import follow
 from botprobe.config import Settings, is_shared
 from botprobe.errors import ConfigError
 from botprobe.wiring import Role
@@ -58,5 +57,4 @@ def worker(
             raise ConfigError("store: a worker needs a PostgreSQL database; watch asks by itself")
         return settings
 
-    with open_screen(jsonl=jsonl) as screen:
-        asyncio.run(run_watch(load, screen, Role.WORKER))
+    follow(load, jsonl=jsonl, role=Role.WORKER)

@@ -22,6 +22,8 @@ class Status:
     budget_left: int
     halted: str | None = None
     """Why nobody is probed, None if somebody may be."""
+    stopping: bool = False
+    """Told to end: those under way come to their end, and nobody else is asked."""
 
 
 class Audience(Watcher, Protocol):

@@ -97,16 +97,17 @@ class Watch:
     supervisor: Supervisor
     commands: asyncio.Queue[Command] = field(default_factory=asyncio.Queue)
     _next_look: float = 0.0
+    _stopping: bool = False
 
-    async def run(self) -> None:
-        """Watch until a signal or a command ends it.
+    async def run(self) -> bool:
+        """Watch until a signal or a command ends it; say whether no second one cut it short.
 
         Raises:
             BotprobeError: a mailbox cannot be read, or a setting is wrong.
         """
         try:
             with _signals(self.commands):
-                await self._run()
+                return await self._run()
         except ExceptionGroup as group:
             known, _ = group.split(BotprobeError)
             while known is not None and isinstance(known.exceptions[0], ExceptionGroup):
@@ -115,7 +116,7 @@ class Watch:
                 raise
             raise known.exceptions[0] from group
 
-    async def _run(self) -> None:
+    async def _run(self) -> bool:
         async with asyncio.TaskGroup() as group:
             workers = Workers(group, self.parts.worker)
             reading = self._read(group)
@@ -126,9 +127,11 @@ class Watch:
                     reading.cancel()
                     reading = self._read(group)
             reading.cancel()
+            self._stopping = True
             self.supervisor.stopping()
-            await self._drain(workers)
+            in_peace = await self._drain(workers)
             reporting.cancel()
+        return in_peace
 
     def _read(self, group: asyncio.TaskGroup) -> asyncio.Task[None]:
         """Begin to take mails, if that is asked for."""
@@ -181,15 +184,20 @@ class Watch:
             return
         workers.close(self.parts.scope)
 
-    async def _drain(self, workers: Workers) -> None:
-        """Let hosts that are being asked come to their end; a second signal ends it at once."""
+    async def _drain(self, workers: Workers) -> bool:
+        """Let hosts that are being asked come to their end; a second signal ends it at once.
+
+        Returns:
+            False if there was one; to run out of time is no fault of the operator's.
+        """
         workers.close()
         deadline = time.monotonic() + self.parts.drain_seconds
         while time.monotonic() < deadline and self.commands.empty():
             self.supervisor.alive()
             if await workers.wait(TICK):
-                return
+                return True
         await workers.abort()
+        return self.commands.empty()
 
     async def _report(self, workers: Workers) -> None:
         """Tell how the watch stands; forget now and then what no cap looks at."""
@@ -205,6 +213,7 @@ class Watch:
                 under_way=workers.under_way,
                 budget_left=self.parts.budget.left(now),
                 halted=self._halted(),
+                stopping=self._stopping,
             )
             self.audience.status(status)
             self.supervisor.status(_one_line(status))
@@ -221,6 +230,8 @@ async def _nothing() -> None:
 def _one_line(status: Status) -> str:
     waiting = "store does not answer" if status.waiting is None else f"{status.waiting} waiting"
     line = f"{waiting}, {status.under_way} under way, budget {status.budget_left}"
+    if status.stopping:
+        return f"stopping: {line}"
     return line if status.halted is None else f"halted ({status.halted}): {line}"
 
 

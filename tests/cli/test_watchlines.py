@@ -130,6 +130,15 @@ class TestWatchBoard:
         assert "Windows XP is a client" in text
         assert "\x1b" not in text
 
+    def test_says_how_to_stop_at_once(self) -> None:
+        """Whoever pressed Ctrl-C sees that it was heard, and what a second one does."""
+        board = WatchBoard()
+        board.status(replace(STATUS, halted=None, stopping=True))
+        console = Console(width=120, record=True, file=io.StringIO())
+        console.print(board)
+
+        assert "STOPPING, a second Ctrl-C stops at once" in console.export_text()
+
     def test_who_was_stopped_disappears(self) -> None:
         """After a halt the screen does not show hosts that nobody asks."""
         board = WatchBoard()

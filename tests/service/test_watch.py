@@ -112,7 +112,7 @@ async def parts(tmp_path: Path) -> AsyncIterator[FakeParts]:
 
 
 @asynccontextmanager
-async def watching(parts: FakeParts) -> AsyncIterator[tuple[Watch, asyncio.Task[None]]]:
+async def watching(parts: FakeParts) -> AsyncIterator[tuple[Watch, asyncio.Task[bool]]]:
     """Let a watch run, and stop it at the end."""
     watch = Watch(parts=parts, audience=parts.audience, supervisor=Supervisor())
     async with asyncio.TaskGroup() as group:
@@ -146,9 +146,10 @@ class TestWatch:
             deliver(parts.box, 2)
             told = len(parts.audience.states)
             await parts.audience.wait_for(lambda: len(parts.audience.states) >= told + 2)
+            assert parts.audience.states[-1].stopping
             parts.tarpit.opened.set()
             await asyncio.wait([task], timeout=5)
-            assert task.done()
+            assert task.result() is True
 
         assert len(parts.audience.cases) == 2
         assert len(parts.audience.mails) == 1
@@ -161,7 +162,7 @@ class TestWatch:
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)
             await asyncio.wait([task], timeout=2)
-            assert task.done()
+            assert task.result() is False
 
         assert parts.audience.cases == []
         assert parts.workers_open == 0
@@ -175,7 +176,7 @@ class TestWatch:
             await parts.audience.wait_for(lambda: len(parts.tarpit.asked) == 2)
             watch.commands.put_nowait(Command.STOP)
             await asyncio.wait([task], timeout=3)
-            assert task.done()
+            assert task.result() is True
 
         assert await parts.store.waiting() == 2
 
