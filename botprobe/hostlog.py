@@ -14,6 +14,7 @@ from pathlib import Path
 
 from botprobe.contract.case import case_document, rfc3339
 from botprobe.contract.wording import (
+    BEFORE,
     dns_line,
     further_lines,
     os_line,
@@ -79,6 +80,8 @@ def verdict_lines(verdict: Verdict) -> list[str]:
         f"           {evidence.weight:+5.2f}  {evidence.family:<10}  {visible(evidence.because)}"
         for evidence in verdict.evidence
     ]
+    if verdict.prior:
+        lines.append(f"           {verdict.prior:+5.2f}  {'prior':<10}  {BEFORE}")
     lines += [f"Otherwise: {visible(change)}" for change in verdict.would_change]
     return lines
 

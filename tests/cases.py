@@ -266,6 +266,7 @@ def bot_case() -> Case:
             label=Label.BOT,
             probability=0.97,
             client_windows_without_mail_service=True,
+            prior=-1.046,
             evidence=(evidence,),
             would_change=("a greeting on port 25 would make it unknown",),
             rules="1 (sha256:00000000)",

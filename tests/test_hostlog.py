@@ -22,6 +22,13 @@ class TestLogText:
 
         assert [head for head in heads if head in order] == order
 
+    def test_shows_all_that_adds_up(self) -> None:
+        """Evidence, and what the table says before there is any."""
+        lines = [line.split() for line in log_text(bot_case()).splitlines()]
+
+        assert ["+2.00", "os", "Windows", "XP", "is", "a", "client"] in lines
+        assert ["-1.05", "prior", "before", "anything", "is", "known"] in lines
+
     def test_is_harmless_to_show(self) -> None:
         """What a header or a host says cannot steer the terminal of whoever reads the log."""
         hostile = replace(sighting(), sender="\x1b]0;owned\x07", message_id="<a\nVerdict: bot>")

@@ -106,6 +106,7 @@ def judge(
         label=label,
         probability=opinion.probability,
         client_windows_without_mail_service=opinion.rule,
+        prior=weights.prior,
         evidence=_as_evidence(opinion.findings),
         would_change=tuple(clause for _, clause in sorted(changes)[:MAX_CHANGES]),
         rules=weights.label,

@@ -19,6 +19,7 @@ from rich.text import Text
 from botprobe.cli.hoptable import mail_chain
 from botprobe.contract.case import case_document
 from botprobe.contract.wording import (
+    BEFORE,
     dns_line,
     further_lines,
     os_line,
@@ -166,8 +167,10 @@ def _verdict(verdict: Verdict, *, explain: bool) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_row(Text("bot?", style="dim"), _rule(verdict))
     for evidence in shown:
-        grid.add_row(Text(f"{evidence.weight:+.1f}", style=_direction(evidence)), _reason(evidence))
+        grid.add_row(_weight(evidence.weight), _reason(evidence))
     if explain:
+        if verdict.prior:
+            grid.add_row(_weight(verdict.prior), Text(f"{BEFORE}  (prior)", style="dim"))
         for change in verdict.would_change:
             grid.add_row(Text("else", style="dim"), Text(visible(change), overflow="fold"))
         grid.add_row(Text("rules", style="dim"), Text(verdict.rules, style="dim"))
@@ -189,5 +192,5 @@ def _reason(evidence: Evidence) -> Text:
     return reason.append(f"  ({evidence.family}: {evidence.rule})", style="dim")
 
 
-def _direction(evidence: Evidence) -> str:
-    return "red" if evidence.weight > 0 else "green"
+def _weight(weight: float) -> Text:
+    return Text(f"{weight:+.1f}", style="red" if weight > 0 else "green")

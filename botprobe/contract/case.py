@@ -86,6 +86,7 @@ def verdict_document(verdict: Verdict) -> Document:
         "label": str(verdict.label),
         "probability": round(verdict.probability, 4),
         "rule_client_windows_without_mail_service": verdict.client_windows_without_mail_service,
+        "prior": verdict.prior,
         "evidence": [builtins(evidence) for evidence in verdict.evidence],
         "would_change": list(verdict.would_change),
         "rules": verdict.rules,
@@ -217,6 +218,7 @@ def _verdict_from_document(document: Mapping[str, Any]) -> Verdict:
         label=Label(document["label"]),
         probability=float(document["probability"]),
         client_windows_without_mail_service=document["rule_client_windows_without_mail_service"],
+        prior=float(document.get("prior", 0.0)),
         evidence=tuple(
             Evidence(
                 rule=item["rule"],

@@ -38,6 +38,9 @@ from botprobe.model.verdict import Case
 MAX_REPLY_TEXT = 160
 MAX_PEERS = 5
 
+BEFORE = "before anything is known"
+"""What the first step to a verdict is called, its prior."""
+
 _UNITS = (("years", 31_556_952), ("days", 86_400), ("hours", 3_600), ("minutes", 60))
 
 

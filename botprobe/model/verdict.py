@@ -55,6 +55,8 @@ class Verdict:
     """That the host is a bot, 0 to 1."""
     client_windows_without_mail_service: bool | None = None
     """The mission's rule (Endo 2009); None where it could not be decided."""
+    prior: float = 0.0
+    """Log-odds before anything is known; with all evidence they are those of the probability."""
     evidence: tuple[Evidence, ...] = ()
     """Heaviest first."""
     would_change: tuple[str, ...] = ()

@@ -5,13 +5,13 @@ Everything on these pages was written by strangers. Two nets catch it: Jinja esc
 """
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from botprobe import __version__
 from botprobe.contract.case import facts_document, rfc3339
 from botprobe.contract.wording import (
+    BEFORE,
     dns_line,
     further_lines,
     os_line,
@@ -24,11 +24,11 @@ from botprobe.model.mail import Hop, IpAddress, Mail, Trust
 from botprobe.model.verdict import Case, Verdict
 from botprobe.report.html import template_environment
 
+# Bars that all weigh next to nothing are not blown up to the whole width.
+NARROW = 1e-4
+
 # More cases of one address than this are history for the host log, not for a page.
 MAX_CASES = 20
-
-# A certain verdict would have infinite log-odds; nobody is that sure.
-_SURE = 1e-4
 
 TRUST_WORDS = {
     Trust.OWN: "one of our own",
@@ -82,14 +82,13 @@ def bars(verdict: Verdict) -> list[Bar]:
     """Draw the evidence: every bar begins where the one before ended, the last at the verdict."""
     steps = [(evidence.weight, evidence.because) for evidence in verdict.evidence]
     sources = [f"{evidence.family}: {evidence.rule}" for evidence in verdict.evidence]
-    prior = log_odds(verdict.probability) - sum(weight for weight, _ in steps)
-    steps.insert(0, (prior, "before anything is known"))
+    steps.insert(0, (verdict.prior, BEFORE))
     sources.insert(0, "prior")
     ends = [0.0]
     for weight, _ in steps:
         ends.append(ends[-1] + weight)
     low, high = min(ends), max(ends)
-    scale = 100 / max(high - low, _SURE)
+    scale = 100 / max(high - low, NARROW)
     return [
         Bar(
             text=text,
@@ -100,12 +99,6 @@ def bars(verdict: Verdict) -> list[Bar]:
         )
         for (weight, text), source, start in zip(steps, sources, ends, strict=False)
     ]
-
-
-def log_odds(probability: float) -> float:
-    """Return the natural logarithm of the odds."""
-    bounded = min(max(probability, _SURE), 1 - _SURE)
-    return math.log(bounded / (1 - bounded))
 
 
 def way(mail: Mail, labels: Mapping[IpAddress, str]) -> list[Station]:

@@ -413,7 +413,7 @@ class TestProperties:
         """Prior and evidence are the whole of the probability, heaviest first, within the caps."""
         verdict = judge(facts, target, WEIGHTS, lag)
         sizes = [abs(item.weight) for item in verdict.evidence]
-        total = WEIGHTS.prior + sum(item.weight for item in verdict.evidence)
+        total = verdict.prior + sum(item.weight for item in verdict.evidence)
 
         assert verdict.probability == pytest.approx(probability_of(total))
         assert sizes == sorted(sizes, reverse=True)

@@ -18,7 +18,7 @@ from botprobe.model.mail import Hop, HopStatus, Mail, Trust
 from botprobe.model.verdict import Evidence, Family, Label, Verdict
 from botprobe.model.weekly import Period, PlaceCount, Tallies, Week
 from botprobe.report.html import report_page
-from botprobe.report.pages import bars, host_page, log_odds, scan_page, way
+from botprobe.report.pages import bars, host_page, scan_page, way
 from botprobe.report.weekly import WeeklyReport, weekly_report
 from tests.cases import HOST, NOON, bot_case
 from tests.report.chromium import Browser, browser
@@ -164,6 +164,7 @@ class TestBars:
         verdict = Verdict(
             label=Label.UNKNOWN,
             probability=1 / (1 + math.exp(-total)),
+            prior=prior,
             evidence=tuple(
                 Evidence(rule="r", family=Family.OS, weight=weight, because="b")
                 for weight in weights
@@ -173,7 +174,7 @@ class TestBars:
         drawn = bars(verdict)
 
         assert len(drawn) == len(weights) + 1
-        assert sum(bar.weight for bar in drawn) == pytest.approx(log_odds(verdict.probability))
+        assert sum(bar.weight for bar in drawn) == pytest.approx(total)
         for bar in drawn:
             assert bar.start >= -1e-6
             assert bar.start + bar.width <= 100 + 1e-6
