@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from xml.etree.ElementTree import Element, fromstring
+from xml.etree.ElementTree import ParseError as XmlError
 
 from botprobe.classify.editions import DIRECTORY_PORTS
 from botprobe.classify.oscatalog import PERFECT, OsRole, read_os
@@ -101,14 +102,14 @@ def read_answers(raw: bytes, questions: Questions) -> WindowsResult:
     """Read what nmap wrote into a ``host`` element that ``HostStream`` cut out.
 
     Raises:
-        ParseError: it has ports without numbers.
+        ParseError: it has ports without numbers, or hosts in itself.
     """
-    host = fromstring(raw)  # noqa: S314  # HostStream refused all entities
     try:
+        host = fromstring(raw)  # noqa: S314  # HostStream refused all entities
         return WindowsResult(
             answers=_answers(host, questions.scripts), ports=_states(host, questions.ports)
         )
-    except ValueError as error:
+    except (ValueError, XmlError) as error:
         raise ParseError("an unreadable host in nmap's XML", raw) from error
 
 

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from botprobe.classify.editions import DIRECTORY_PORTS
-from botprobe.errors import ProbeUnavailable, RefusedByScope
+from botprobe.errors import ParseError, ProbeUnavailable, RefusedByScope
 from botprobe.model.results import OsClass, OsMatch, OsResult, PortState, WindowsAnswer
 from botprobe.model.target import Target
+from botprobe.probes.osdetect_xml import HostStream
 from botprobe.probes.windows import (
     SCRIPTS,
     Questions,
@@ -146,6 +147,15 @@ class TestArguments:
 
 
 class TestReadAnswers:
+    def test_a_host_inside_of_a_host_is_unreadable(self) -> None:
+        """What was cut out too early is no document, and stops nobody else."""
+        stream = HostStream()
+        stream.feed(b"<nmaprun><host><ports><host></host>")
+        (cut,) = stream.take()
+
+        with pytest.raises(ParseError, match="unreadable host"):
+            read_answers(cut, Questions())
+
     @pytest.mark.parametrize(
         ("said", "dialects"),
         [

@@ -137,7 +137,7 @@ def read_proxy_log(lines: Iterable[bytes], year: int, tracing: LogTracing) -> No
         tracing.lines += 1
         try:
             order = _tinyproxy(line, year, clients) or _other(line)
-        except ValueError:
+        except (ValueError, OverflowError):
             order = None
         if order is None:
             tracing.miss(line)

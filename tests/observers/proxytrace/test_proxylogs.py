@@ -58,6 +58,13 @@ class TestReadProxyLog:
         assert origin.first.utctimetuple()[:3] == (2026, 11, 26)
         assert all(place.endswith(":25") for place in origin.destinations)
 
+    @pytest.mark.parametrize("day", ["01/Jan/0001:00:00:00 +2300", "31/Dec/9999:23:59:59 -2300"])
+    def test_a_time_that_no_calendar_has_is_unread(self, day: str) -> None:
+        """One line of the year 1 or 9999 does not stop the log."""
+        tracing = read(COMMON.replace("26/Nov/2026:17:31:22 +0100", day), SQUID)
+
+        assert (tracing.unread, len(tracing.origins)) == (1, 1)
+
     def test_one_line_for_each_origin(self) -> None:
         """How often, since when, how often refused."""
         (origin,) = read(SQUID, SQUID_DENIED).origins
