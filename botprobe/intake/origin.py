@@ -42,17 +42,17 @@ _ADDRESS_BEHIND = r"\s*+\[([^\[\]\s]{0,90})(?:\sport:[0-9]+)?\](?=[\s(:]|$)(.*)"
 _NAME_FIRST = re.compile(
     rf"\s*+(?!(?:helo|HELO|ident|port)=|account\s)()([^\s@\[\]\"]++){_ADDRESS_BEHIND}", re.DOTALL
 )
+_SENDMAIL_IDENT = re.compile(rf"\s*+(\S{{0,1000}})@([^\s@\[\]\"]*+){_ADDRESS_BEHIND}", re.DOTALL)
 _IDENT_FIRST = re.compile(
-    rf"\s*+(?!(?:helo|HELO|ident|port)=|account\s)(\S{{0,1000}})@([^\s@\[\]\"]*+){_ADDRESS_BEHIND}",
-    re.DOTALL,
+    rf"(?!\s*(?:helo|HELO|ident|port)=|\s*account\s){_SENDMAIL_IDENT.pattern}", re.DOTALL
 )
 # 1.2.3.4, ident@1.2.3.4, 1.2.3.4:25, 1.2.3.4 with login; "1.2.3.4, HELO x" of smap
 _BARE = re.compile(
-    r"\s*+/?(?:(\S*)@)?((?:[Ii][Pp][Vv]6:)?[0-9A-Fa-f:.]{2,45})(?:%\S+)?(?:_trustedrelay)?"
+    r"\s*+/?(?:(\S*)@)?((?:[Ii][Pp][Vv]6:)?[0-9A-Fa-f:.]{2,45})(?:%[^\s@\[\]]+)?(?:_trustedrelay)?"
     r"(?:\s+with\s+(\S+)|,\s*(?:HELO|EHLO)\s+(\S*))?\s*+"
 )
 # ident@[1.2.3.4] of qmail-ldap and IronPort; the third group is that of _BARE
-_IDENT_BRACKET = re.compile(r"\s*+(?:([^\s\[\]]*)@)?\[([^\[\]\s]{0,90})\]()\s*+")
+_IDENT_BRACKET = re.compile(r"\s*+(?:(\S{0,1000})@)?\[([^\[\]\s]{0,90})\]()\s*+")
 # Old OpenSMTPD writes the name and a bare IPv6 address.
 _NAME_BARE_V6 = re.compile(r"(\S+)\s+((?:IPv6:)?[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]+)")
 
@@ -64,7 +64,7 @@ _ACCOUNT = re.compile(
 # The keys of Exim, ecelerity and ZMailer behind the address.
 _KEY_HELO = re.compile(r"(?:^|\s|\")(?:helo=|HELO=|HELO |EHLO |LHLO )([^\s\"]*|\"[^\"]*\")")
 _KEY_IDENT = re.compile(r"(?:^|\s)ident=(\S*)")
-_KEYS_ONLY = re.compile(r"port=|helo=|ident=")
+_KEYS_ONLY = re.compile(r"(?>(?:(?:port|helo|ident)=\S*+(?: |$))+)")
 
 # Formats without a HELO put the bare address first; such comments may follow it.
 _AFTER_ADDRESS = re.compile(
@@ -102,16 +102,16 @@ def read_origin(clauses: Clauses, writer: Writer, *, attached: bool) -> Origin:
     first = words[0] or None
     if attached and first is not None:
         return _attached(clauses, first, comment, writer)
+    if writer is Writer.EXIM and len(words) == 2 and (ip := _bracketed(words[1])) is not None:
+        return Origin(ip, comment, _name(first))  # Exim 3: rdns (helo) [1.2.3.4.25] (ident)
     if comment[:4].upper() in MARKERS and _is_marker(clauses, comment):
         return _with_marker(clauses, comment, writer)
-    if _KEYS_ONLY.match(comment) is not None:
-        origin = _other_comment(words, comment, writer)
-    else:
-        origin = (
-            _helo_in_parentheses(clauses, comment, writer)
-            or _with_comment(first, comment, writer)
-            or _other_comment(words, comment, writer)
-        )
+    origin = (
+        _before_keys(words, comment, writer)
+        or _helo_in_parentheses(clauses, comment, writer)
+        or _with_comment(first, comment, writer)
+        or _other_comment(words, comment, writer)
+    )
     if origin.ip is None and _LOCAL.match(comment) is not None:
         return origin._replace(has_slot=False)
     return origin
@@ -147,7 +147,7 @@ def _attached(clauses: Clauses, first: str, comment: str, writer: Writer) -> Ori
     if (match := _BARE.fullmatch(comment)) is not None:
         claim = words[-1].strip('"') if "claiming" in words else match[4]
         return Origin(parse_literal(match[2]), claim or None, _name(first), ident=match[1] or None)
-    if writer is Writer.EXIM and len(words) == 1 and _KEYS_ONLY.match(comment) is not None:
+    if writer is Writer.EXIM and len(words) == 1 and _KEYS_ONLY.fullmatch(comment) is not None:
         return _other_comment(words, comment, writer)
     return _with_comment(first, comment, writer) or Origin(helo=first)
 
@@ -178,6 +178,15 @@ def _with_marker(clauses: Clauses, comment: str, writer: Writer) -> Origin:
     return Origin(_literal(first), helo)
 
 
+def _before_keys(words: tuple[str, ...], comment: str, writer: Writer) -> Origin | None:
+    """``[1.2.3.4] (helo=x ident=y)`` of Exim; elsewhere it may also be an ident like a key."""
+    if _KEYS_ONLY.fullmatch(comment) is None or _literal(words[0]) is None:
+        return None
+    if writer is not Writer.EXIM and _BARE.fullmatch(comment) is not None:
+        return Origin(helo=words[0])
+    return _other_comment(words, comment, writer)
+
+
 def _helo_in_parentheses(clauses: Clauses, comment: str, writer: Writer) -> Origin | None:
     """``(x) (1.2.3.4)``: both may be addresses, and then the first is the HELO."""
     if clauses.second_comment is None or not clauses.sender or clauses.sender[0]:
@@ -193,7 +202,8 @@ def _with_comment(first: str | None, comment: str, writer: Writer) -> Origin | N
         return _name_first(first, match, writer)
     if "@" not in comment and (origin := _bracket_first(first, comment, writer)) is not None:
         return origin
-    if (match := _IDENT_FIRST.match(comment)) is not None:
+    ident_first = _SENDMAIL_IDENT if writer is Writer.SENDMAIL else _IDENT_FIRST
+    if (match := ident_first.match(comment)) is not None and not _is_ident(match[4]):
         return _name_first(first, match, writer)
     if (match := _BARE.fullmatch(comment)) is not None:
         return _bare(first, match, writer)
@@ -204,7 +214,7 @@ def _with_comment(first: str | None, comment: str, writer: Writer) -> Origin | N
 
 def _is_ident(rest: str) -> bool:
     """Whether what stood before was a sender's ident: the true address is behind its ``@``."""
-    return 0 <= rest.find("@") < rest.rfind("[")
+    return "@" in rest.partition(" ")[0]
 
 
 def _name_first(first: str | None, match: re.Match[str], writer: Writer) -> Origin:
@@ -265,7 +275,7 @@ def _other_comment(words: tuple[str, ...], comment: str, writer: Writer) -> Orig
     if (account := _ACCOUNT.fullmatch(comment)) is not None:
         helo = account[2].strip() or None if account[2] else None
         return Origin(_literal(first), helo, user=account[1] or None)
-    if _KEYS_ONLY.match(comment) is not None:
+    if _KEYS_ONLY.fullmatch(comment) is not None:
         key, ident = _KEY_HELO.search(comment), _KEY_IDENT.search(comment)
         helo = key[1] or None if key else None
         return Origin(_literal(first), helo, ident=ident[1] or None if ident else None)
@@ -273,7 +283,7 @@ def _other_comment(words: tuple[str, ...], comment: str, writer: Writer) -> Orig
         ip = None if writer is Writer.POSTFIX else _literal(first)
         return Origin(ip, None if ip else first)
     if len(words) == 2 and (ip := _bracketed(words[1])) is not None:
-        return Origin(ip, comment, _name(first))  # Exim 3: rdns (helo) [1.2.3.4.25]
+        return Origin(ip, comment, _name(first))
     nothing_said = comment == first or comment.lower() in NO_NAME or first in _LOOPBACK
     return Origin(helo=first, has_slot=not nothing_said)
 

@@ -34,6 +34,7 @@ _AUTH_COMMENT = re.compile(
 _ENVELOPE = re.compile(
     r"(?:envelope-(?:from|sender)|return-path:?)[ =]\s*<?([^\s<>(),]*)", re.IGNORECASE
 )
+_HELO_BEHIND = re.compile(r"\([EH]{2}LO ([^\s()]+)\)")
 _NO_HANDOVER = frozenset((Writer.FETCHER, Writer.NO_TRANSPORT))
 _NO_HELO = frozenset((Writer.FETCHER, Writer.LOCAL))
 
@@ -80,7 +81,7 @@ def read_any(raw: str, index: int) -> Hop:
         ip=origin.ip if status is HopStatus.PARSED else None,
         rdns=origin.rdns,
         rdns_verified=origin.verified,
-        helo=_helo(origin, protocol) if greeted else None,
+        helo=_helo(origin, protocol, clauses.protocol_comments) if greeted else None,
         by=_host(clauses.by),
         ident=origin.ident,
         auth=_auth(origin, protocol, raw),
@@ -156,8 +157,10 @@ def _envelope_from(clauses: Clauses, raw: str) -> str | None:
     return None
 
 
-def _helo(origin: Origin, protocol: str | None) -> str | None:
+def _helo(origin: Origin, protocol: str | None, behind: str) -> str | None:
     """The HELO; webmail has none and repeats the client's address in its place."""
+    if origin.helo is None and (match := _HELO_BEHIND.match(behind.lstrip())) is not None:
+        return match[1]  # ArGoSoft
     if protocol and origin.helo and protocol.upper() in _WEB and parse_literal(origin.helo):
         return None
     return origin.helo or None

@@ -131,9 +131,14 @@ class TestAttacks:
             "[192.0.2.1] (helo=[203.0.113.66])",
             "[192.0.2.1] (ident=[203.0.113.66])",
             "[192.0.2.1] (port=4 helo=[203.0.113.66])",
-            "[192.0.2.1] (helo=x@203.0.113.66)",
-            "[192.0.2.1] (ident=x@[203.0.113.66])",
-            "[192.0.2.1] (port=4 helo=@203.0.113.66)",
+            "r (ident=@192.0.2.1)",
+            "r (x[203.0.113.66]:@192.0.2.1)",
+            "r (x[203.0.113.66]:y@192.0.2.1 with login)",
+            "r (@203.0.113.66[203.0.113.66]:@192.0.2.1 with login)",
+            "[203.0.113.66] (helo=x@192.0.2.1 with login)",
+            "r (HELO h) (203.0.113.66%x@[192.0.2.1])",
+            "r (HELO h) (x[203.0.113.66]y@[192.0.2.1])",
+            "r (HELO h) (]@[192.0.2.1])",
             "[192.0.2.1] (HELO [203.0.113.66])",
             "[192.0.2.1] (account [203.0.113.66] HELO [203.0.113.66])",
             "unknown (HELO [203.0.113.66]) (192.0.2.1)",
@@ -175,6 +180,8 @@ class TestAttacks:
             "from a by b [203.0.113.66] by d (r [192.0.2.1]) by mx with SMTP",
             "by mx (Postfix) id 1 for <b+203.0.113.66@x>",
             "from x by mx (203.0.113.66) (MDaemon PRO v24) with ESMTP id 1",
+            "from 203.0.113.66 (helo=x@192.0.2.1) by mx with SMTP",
+            "from 203.0.113.66 (helo=@r [192.0.2.1]) by mx with SMTP",
             'from "x [203.0.113.66] by mx with SMTP',
             "from x] [203.0.113.66] by mx with SMTP",
         ],
@@ -182,6 +189,30 @@ class TestAttacks:
     def test_an_ambiguous_line_names_nobody(self, line: str) -> None:
         """Where the address could be the sender's word, there is none."""
         assert read(f"{line}; {DATE}").ip is None
+
+    def test_sendmail_writes_no_keys(self) -> None:
+        """What looks like one there is an ident."""
+        hop = read(f"from h (helo=x@r [192.0.2.1]) by mx (8.17.1/8.17.1) with SMTP id 1; {DATE}")
+
+        assert (hop.ip, hop.ident, hop.rdns) == (IPv4Address("192.0.2.1"), "helo=x", "r")
+
+    @pytest.mark.parametrize(
+        "sender",
+        [
+            "[192.0.2.1] (helo=x@203.0.113.66)",
+            "[192.0.2.1] (ident=x@[203.0.113.66])",
+            "[192.0.2.1] (port=4 helo=@203.0.113.66)",
+            "r ([203.0.113.66]) [192.0.2.1] (203.0.113.66)",
+            "r (x[203.0.113.66]) [192.0.2.1.25] (x)",
+            "r (helo=x) [192.0.2.1.25] (x)",
+            "r (HELO) [192.0.2.1.25] (203.0.113.66)",
+        ],
+    )
+    def test_exim_has_a_place_of_its_own(self, sender: str) -> None:
+        """Before or behind a comment that holds nothing but what the sender said."""
+        hop = read(f"from {sender} by mx with esmtp (Exim 4.97) id 1; {DATE}")
+
+        assert hop.ip == IPv4Address("192.0.2.1")
 
     def test_marks_in_the_recipient_do_not_matter(self) -> None:
         """What stands behind the writer's name hides nothing before it."""
@@ -205,6 +236,7 @@ class TestAttacks:
             ("r (192.0.2.1, HELO h)", "h", "r"),
             ("192.0.2.1(helo=h)", "h", None),
             ("(192.0.2.1)", None, None),
+            ("[192.0.2.1] by mx (ArGoSoft Mail Server) with ESMTP (EHLO h)", "h", None),
             ("(h) (192.0.2.1)", "(h)", None),
             ("h (Not Verified[192.0.2.1]) by mailmarshal with NetIQ MailMarshal", "h", None),
         ],
