@@ -192,12 +192,19 @@ class Watch:
         """
         workers.close()
         deadline = time.monotonic() + self.parts.drain_seconds
-        while time.monotonic() < deadline and self.commands.empty():
+        while not (hurry := self._stopped_again()) and time.monotonic() < deadline:
             self.supervisor.alive()
             if await workers.wait(TICK):
                 return True
         await workers.abort()
-        return self.commands.empty()
+        return not hurry
+
+    def _stopped_again(self) -> bool:
+        """Say whether a second signal to stop came; another command comes too late."""
+        while not self.commands.empty():
+            if self.commands.get_nowait() is Command.STOP:
+                return True
+        return False
 
     async def _report(self, workers: Workers) -> None:
         """Tell how the watch stands; forget now and then what no cap looks at."""

@@ -168,6 +168,23 @@ class TestWatch:
         assert parts.workers_open == 0
         assert await parts.store.waiting() == 2
 
+    async def test_only_a_second_stop_cuts_the_drain_short(self, parts: FakeParts) -> None:
+        """Settings that are reloaded while the watch ends take no host its time."""
+        parts.drain_seconds = 60.0
+        async with watching(parts) as (watch, task):
+            deliver(parts.box, 1)
+            await parts.audience.wait_for(lambda: len(parts.tarpit.asked) == 2)
+            watch.commands.put_nowait(Command.STOP)
+            watch.commands.put_nowait(Command.RELOAD)
+            await parts.audience.wait_for(watch.commands.empty)
+            told = len(parts.audience.states)
+            await parts.audience.wait_for(lambda: len(parts.audience.states) >= told + 2)
+            parts.tarpit.opened.set()
+            await asyncio.wait([task], timeout=5)
+            assert task.result() is True
+
+        assert len(parts.audience.cases) == 2
+
     async def test_draining_has_a_bound(self, parts: FakeParts) -> None:
         """A host that answers never does not keep the service from ending."""
         parts.drain_seconds = 0.1
