@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from botprobe.contract.case import case_document, rfc3339
+from botprobe.contract.wording import span
 from botprobe.model.outcome import Outcome
 from botprobe.model.target import Target
 from botprobe.model.text import visible
@@ -22,6 +23,9 @@ SCHEMA = "botprobe/event/1"
 
 # Lines in memory; whoever reads slower than that misses some.
 MAX_LINES = 10_000
+
+# Seconds from which a delay is told in minutes, hours, years.
+LONG = 120.0
 
 
 class LineWriter:
@@ -109,7 +113,7 @@ class WatchLines:
             text = f"{case.target} not probed: {case.refused}"
         else:
             text = f"{case.target} {verdict.label} ({verdict.probability:.2f}, {case.seconds:.1f} s"
-            text += f", {case.lag_seconds:.1f} s after delivery)" if case.lag_seconds else ")"
+            text += f", {_lag(case.lag_seconds)} after delivery)" if case.lag_seconds else ")"
             text += f": {verdict.evidence[0].because}" if verdict.evidence else ""
         self._event("case", text, rank=claim.rank.name.lower(), case=case_document(case))
 
@@ -143,3 +147,8 @@ class WatchLines:
             self._out.put(json.dumps(document, ensure_ascii=True))
         else:
             self._out.put(f"{at[:19]}Z {event:<6} {visible(text)}")
+
+
+def _lag(seconds: float) -> str:
+    """Write a delay: exactly while it counts, as people say it once it is long."""
+    return span(seconds) if seconds >= LONG else f"{seconds:.1f} s"

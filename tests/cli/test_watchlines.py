@@ -52,6 +52,16 @@ class TestWatchLines:
         assert "bot (0.97, 4.2 s, 3.0 s after delivery)" in lines[1]
         assert "\x1b" not in "".join(lines)
 
+    def test_a_long_delay_is_told_as_people_say_it(self) -> None:
+        """Nobody reads 739335591 seconds as 23 years."""
+        stream = io.StringIO()
+        out = LineWriter(stream)
+        late = replace(bot_case(), lag_seconds=739335591.4)
+        WatchLines(as_json=False, out=out).concluded(CLAIM, late)
+        out.close()
+
+        assert "23.4 years after delivery" in stream.getvalue()
+
     def test_json_is_one_object_per_event(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Programs read the same, the trouble included; people read it on standard error."""
         events = [json.loads(line) for line in lines_of(as_json=True)]
