@@ -18,7 +18,7 @@ from dns.exception import DNSException
 
 from botprobe.config import Settings, addresses
 from botprobe.errors import BotprobeError, ProbeUnavailable
-from botprobe.intake.watching import Feed
+from botprobe.intake.watching import Feed, mail_directories
 from botprobe.probes.canary import EgressState
 from botprobe.probes.osdetect_nmap import nmap_version, os_database, require_raw_socket
 from botprobe.probes.ping import needs_raw_socket
@@ -70,6 +70,7 @@ async def examine(settings: Settings) -> list[Check]:
         _disk,
         _clock,
         _mailboxes,
+        _stop_file,
     )
     return [await _guarded(check, settings) for check in checks]
 
@@ -226,7 +227,26 @@ async def _mailboxes(settings: Settings) -> Check:
     if blind:
         mend = "sysctl -w fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=65536"
         return Check("mailboxes", State.WARNING, f"found by scanning only: {blind}", mend)
+    if settings.watch.after != "none" and (directory := await asyncio.to_thread(_fixed, settings)):
+        mend = "let the service write there: a group, and ReadWritePaths in its unit"
+        return Check("mailboxes", State.BAD, f"no mail can be moved out of {directory}", mend)
     return Check("mailboxes", State.GOOD, "noticed by inotify")
+
+
+async def _stop_file(settings: Settings) -> Check:
+    path = settings.watch.stop_file
+    if path is None:
+        return Check("stop file", State.GOOD, "none is set")
+    if await asyncio.to_thread(Path(path).exists):
+        return Check("stop file", State.WARNING, f"{path} is there: nobody is probed", f"rm {path}")
+    return Check("stop file", State.GOOD, "is not there")
+
+
+def _fixed(settings: Settings) -> Path | None:
+    """Return a directory out of which mails cannot be moved, if there is one."""
+    names = settings.watch.mailboxes
+    places = [place for name in names for place in mail_directories(Path(name).expanduser())]
+    return next((place for place in places if not os.access(place, os.W_OK)), None)
 
 
 def _why_blind(mailboxes: Sequence[str]) -> str | None:
