@@ -1,6 +1,8 @@
 """``botprobe report``: what the trap saw in a week, and what changed."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +30,9 @@ from botprobe.storing import known_store
 # A quarter of a year shows a trend; a longer period shows all of its own weeks, up to a year.
 TREND_WEEKS, MAX_TREND_WEEKS = 13, 53
 
+# Name of the job that several machines may try, and one does.
+REPORT = "report"
+
 Week = Annotated[
     str | None, typer.Option(help="ISO week, FIRST..LAST, or this.", metavar="2026-W47")
 ]
@@ -41,6 +46,10 @@ MailTo = Annotated[
 PrintMail = Annotated[
     bool, typer.Option("--print", help="With --mail: print the mail instead of sending it.")
 ]
+Once = Annotated[
+    bool,
+    typer.Option("--once", help="With --mail: only if no machine has mailed it for this period."),
+]
 
 
 def report(
@@ -53,6 +62,7 @@ def report(
     html: HtmlFile = None,
     mail: MailTo = None,
     print_mail: PrintMail = False,
+    once: Once = False,
     config: ConfigFile = None,
     store: StorePath = None,
 ) -> None:
@@ -64,13 +74,38 @@ def report(
     if html is not None:
         write_whole(html, report_page(found))
     if mail:
-        _mail(found, mail, settings.mail, only_print=print_mail)
+        with _once(settings, str(periods[0])) if once else nullcontext(True) as wanted:
+            if wanted:
+                _mail(found, mail, settings.mail, only_print=print_mail)
     if as_json:
         print_json(report_document(found))
     elif as_csv:
         print(report_csv(found), end="")
     elif html is None and not mail:
         stdout_console().print(report_screen(found))
+
+
+@contextmanager
+def _once(settings: Settings, period: str) -> Iterator[bool]:
+    """Say whether nobody did it before; whoever fails leaves it to others."""
+    first = asyncio.run(_note(settings, period, done=True))
+    if not first:
+        complain(f"the report of {period} was mailed before")
+    try:
+        yield first
+    except typer.Exit:  # somebody got it
+        raise
+    except BaseException:
+        asyncio.run(_note(settings, period, done=False))
+        raise
+
+
+async def _note(settings: Settings, period: str, *, done: bool) -> bool:
+    async with known_store(settings) as store:
+        if done:
+            return await store.first_to(REPORT, period)
+        await store.not_done(REPORT, period)
+        return False
 
 
 def _mail(

@@ -1,23 +1,13 @@
-"""What all SQL stores do alike: statements in one thread of their own, behind ``await``.
+"""What all SQL stores can do; what differs between them stands in ``sqlite`` and ``postgres``."""
 
-The event loop never waits for a disk or a server. Work that waits at the same time shares one
-transaction, because a commit costs more than all that is in it. What differs between databases
-stands in ``sqlite`` and ``postgres``.
-"""
-
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any
 
-from sqlalchemy import Connection, Engine, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, select
 
 from botprobe.contract.case import case_from_document
 from botprobe.errors import StoreError
@@ -29,13 +19,12 @@ from botprobe.model.target import Sighting
 from botprobe.model.verdict import Case, Label
 from botprobe.model.weekly import Period, Tallies
 from botprobe.model.work import Arrival, Claim, HostHistory, Presence, QueueStatus, Rank
-from botprobe.store import dossiers, hosts, upkeep
+from botprobe.store import dossiers, hosts, periodic, upkeep
 from botprobe.store.audit import Request, audit_rows, refusals, spend, spent_in_all
 from botprobe.store.claims import Bid, claim_hosts
 from botprobe.store.depth import queue_status
 from botprobe.store.findings import boundary_mail, finding_page
 from botprobe.store.finishing import Finish, finish_hosts, insert_cases
-from botprobe.store.groupcommit import GroupCommit
 from botprobe.store.mails import insert_mails, known_keys, take_mails
 from botprobe.store.presence import beat, bury, leave
 from botprobe.store.rejudging import rewrite_page
@@ -43,61 +32,18 @@ from botprobe.store.reporting import Locate, tallies
 from botprobe.store.rollup import rebuild
 from botprobe.store.schema import cases
 from botprobe.store.sightings import sightings_of
+from botprobe.store.transactions import Transactions
 
 # Others wait for the writer no longer than about a tenth of a second.
 OBSERVATIONS_AT_ONCE = 1_000
 
-I = TypeVar("I")  # noqa: E741  # an item
-T = TypeVar("T")
 
-
-class SqlStore(AbstractAsyncContextManager["SqlStore"]):
+class SqlStore(Transactions):
     """Keeps cases in a database; ``async with`` opens and closes it.
 
     Raises:
         StoreError: the database cannot be opened, is no store, or is of another version.
     """
-
-    begin: str | None = None
-    """Statement that begins a transaction which writes, None where the driver does it."""
-    begin_read: str | None = None
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        """How messages call it; without secrets."""
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
-        self._engine: Engine | None = None
-        self._writer: GroupCommit | None = None
-
-    async def __aenter__(self) -> Self:
-        try:
-            engine = await self._in_thread(self._connect)
-            self._engine, self._writer = engine, GroupCommit(engine, self._thread, self.begin)
-            await self._write(self._prepare_tables)
-        except BaseException:
-            await self._close()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._close()
-
-    def _connect(self) -> Engine:
-        """Make the engine; runs in the store's thread."""
-        raise NotImplementedError
-
-    def _prepare_tables(self, connection: Connection) -> None:
-        """Make or check the tables, in a transaction."""
-        raise NotImplementedError
-
-    def _now(self, connection: Connection) -> datetime:
-        """Return the time by the clock that all who share the store go by, aware UTC."""
-        raise NotImplementedError
 
     def _claim(self, connection: Connection, bid: Bid) -> Sequence[Claim]:
         """Claim hosts, in a transaction."""
@@ -365,51 +311,10 @@ class SqlStore(AbstractAsyncContextManager["SqlStore"]):
         """Return the document of the newest mail that a host handed to us."""
         return await self._read(lambda connection: boundary_mail(connection, address))
 
-    @asynccontextmanager
-    async def _translated(self) -> AsyncIterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, OSError) as error:
-            reason = " ".join(str(getattr(error, "orig", None) or error).split())
-            raise StoreError(f"store {self.name}: {reason}") from error
+    async def first_to(self, job: str, period: str) -> bool:
+        """Note that a job of a period is being done; False if somebody noted it before."""
+        return await self._write(lambda c: periodic.first_to(c, job, period, self._now(c)))
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        async with self._translated():
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    async def _write(self, work: Callable[[Connection], T]) -> T:
-        if self._writer is None:
-            raise StoreError(f"store {self.name} is closed")
-        async with self._translated():
-            return await self._writer.run(work)
-
-    async def _write_claims(self, work: Callable[[Connection], T]) -> T:
-        """Run work that claims hosts; a store of several writers lets it pass all else."""
-        return await self._write(work)
-
-    async def _write_with_others(
-        self, do: Callable[[Connection, Sequence[I]], Sequence[T]], item: I
-    ) -> T:
-        if self._writer is None:
-            raise StoreError(f"store {self.name} is closed")
-        async with self._translated():
-            return await self._writer.run_with_others(do, item)
-
-    async def _read(self, work: Callable[[Connection], T]) -> T:
-        engine, begin = self._engine, self.begin_read
-        if engine is None:
-            raise StoreError(f"store {self.name} is closed")
-
-        def run() -> T:
-            with engine.begin() as connection:
-                if begin is not None:
-                    connection.exec_driver_sql(begin)
-                return work(connection)
-
-        return await self._in_thread(run)
-
-    async def _close(self) -> None:
-        engine, self._engine, self._writer = self._engine, None, None
-        if engine is not None:
-            await self._in_thread(engine.dispose)
-        self._thread.shutdown()
+    async def not_done(self, job: str, period: str) -> None:
+        """Take back that a job of a period is being done: it failed, and others may."""
+        await self._write(lambda connection: periodic.not_done(connection, job, period))

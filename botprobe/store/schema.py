@@ -20,7 +20,7 @@ from sqlalchemy import (
 from botprobe.store.dialects import Number, words
 
 # The last of the steps in ``migrations``: whoever changes a table adds one.
-LATEST_STEP = "0004"
+LATEST_STEP = "0005"
 
 metadata = MetaData()
 
@@ -192,3 +192,12 @@ audits = Table(
 Index("audit_by_place", audits.c.place, audits.c.at)
 Index("audit_by_network", audits.c.network, audits.c.at)
 Index("audit_by_time", audits.c.at)
+
+# What several machines could do for a period, and one does.
+jobs = Table(
+    "job",
+    metadata,
+    Column("job", words(40), primary_key=True),
+    Column("period", words(40), primary_key=True),
+    Column("at", Float, nullable=False),
+)

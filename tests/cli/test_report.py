@@ -116,6 +116,19 @@ class TestReport:
         assert message["To"] == "boss@trap.example"
         assert "2026-W47" in message["Subject"]
 
+    def test_once_is_once_on_all_machines(self, store: Path, signed: str) -> None:
+        """The report of a week goes out once; who fails to send it leaves it to others."""
+        options = ("report", "--store", str(store), *WEEK, "--mail", "boss@trap.example", "--once")
+
+        failed = botprobe(*options, code=3)
+        first = botprobe(*options, "--print", config=signed)
+        second = botprobe(*options, "--print", config=signed)
+
+        assert "set mail.sender" in failed.stderr
+        assert "Subject:" in first.stdout
+        assert second.stdout == ""
+        assert "was mailed before" in second.stderr
+
     @pytest.mark.parametrize(
         ("arguments", "code", "complaint"),
         [
