@@ -11,7 +11,7 @@ from botprobe.observers.proxytrace.wording import MEANINGS, mails_of, victim_nam
 from botprobe.report.html import template_environment
 
 # A drawing's names end here; the table has them whole.
-MAX_NAME = 30
+MAX_NAME = 32
 
 
 def proxytrace_page(verdict: str, document: dict[str, Any], tracing: Tracing | None) -> str:
@@ -40,7 +40,7 @@ def _sequence(trace: Trace) -> dict[str, Any]:
         "origin": _short(first),
         "proxy": _short(f"{session.proxy}"),
         "victim": _short(victim_name(trace)),
-        "order": _short(f"{at}{order}", 44),
+        "order": _short(f"{at}{order}", 38),
         "second": f"{stamp(session.opened)[11:23]} SMTP" if captured else "not captured",
         "known": origin is not None,
         "captured": captured,

@@ -98,8 +98,8 @@ class Matcher:
             yield from self._names_ordered.get(port, ())
 
     def _match(self, mail: MailLeg, client: ClientLeg) -> Match | None:
-        ordered = self._order_reason(mail, client)
-        same = same_bytes(mail, client)
+        same = same_bytes(mail, client)  # first: it refutes nearly all
+        ordered = None if same is None else self._order_reason(mail, client)
         if ordered is None or same is None:
             return None
         answer = _answer(client, ordered, max(same.up, same.down))
