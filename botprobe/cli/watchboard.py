@@ -10,6 +10,7 @@ from rich.text import Text
 
 from botprobe.cli.live import PROBES, probe_word
 from botprobe.cli.render import LABEL_STYLES
+from botprobe.contract.wording import main_reason
 from botprobe.model.mail import IpAddress
 from botprobe.model.outcome import Outcome
 from botprobe.model.target import Target
@@ -133,11 +134,15 @@ class WatchBoard:
         table = Table.grid(padding=(0, 2))
         for case in self._verdicts:
             label = str(case.verdict.label)
-            reason = case.verdict.evidence[0].because if case.verdict.evidence else ""
             table.add_row(
                 Text(f"{case.started:%H:%M:%S}", style="dim"),
                 Text(str(case.target)),
                 Text(label, style=LABEL_STYLES[label]),
-                Text(visible(reason), style="dim", overflow="ellipsis", no_wrap=True),
+                Text(
+                    visible(main_reason(case.verdict)),
+                    style="dim",
+                    overflow="ellipsis",
+                    no_wrap=True,
+                ),
             )
         return table

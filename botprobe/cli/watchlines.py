@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from botprobe.contract.case import case_document, rfc3339
-from botprobe.contract.wording import span
+from botprobe.contract.wording import main_reason, span
 from botprobe.model.outcome import Outcome
 from botprobe.model.target import Target
 from botprobe.model.text import visible
@@ -114,7 +114,7 @@ class WatchLines:
         else:
             text = f"{case.target} {verdict.label} ({verdict.probability:.2f}, {case.seconds:.1f} s"
             text += f", {_lag(case.lag_seconds)} after delivery)" if case.lag_seconds else ")"
-            text += f": {verdict.evidence[0].because}" if verdict.evidence else ""
+            text += f": {reason}" if (reason := main_reason(verdict)) else ""
         self._event("case", text, rank=claim.rank.name.lower(), case=case_document(case))
 
     def status(self, status: Status) -> None:

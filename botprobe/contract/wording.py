@@ -32,7 +32,7 @@ from botprobe.model.results import (
     WindowsResult,
 )
 from botprobe.model.text import visible
-from botprobe.model.verdict import Case
+from botprobe.model.verdict import Case, Label, Verdict
 
 # A line of a report, not a dump: the whole reply stands in the JSON beside it.
 MAX_REPLY_TEXT = 160
@@ -164,6 +164,13 @@ def _router(saw: RouterTraffic) -> str:
     if saw.one_way:
         said.append("seen in one direction only")
     return ", ".join(said)
+
+
+def main_reason(verdict: Verdict) -> str:
+    """Say in one clause why a host has its label, nothing if no rule had anything to say."""
+    if verdict.label is Label.UNREACHABLE:
+        return "it answers nothing"  # what its name says is no reason for this label
+    return verdict.evidence[0].because if verdict.evidence else ""
 
 
 def run_line(case: Case) -> str:

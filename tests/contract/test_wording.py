@@ -1,11 +1,14 @@
 """One line for each outcome."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 
 from botprobe.contract.wording import (
     dns_line,
     further_lines,
+    main_reason,
     os_line,
     ping_line,
     ports_line,
@@ -16,7 +19,8 @@ from botprobe.model.facts import Facts
 from botprobe.model.outcome import Measured
 from botprobe.model.results import DnsResult, PortState, PtrName, Reply, SmtpResult
 from botprobe.model.text import visible
-from tests.cases import NOON, bot_facts, facts_of_any_kind
+from botprobe.model.verdict import Label
+from tests.cases import NOON, bot_case, bot_facts, facts_of_any_kind
 
 
 class TestLines:
@@ -83,3 +87,18 @@ class TestSpan:
     def test_takes_the_largest_unit_of_which_there_are_two(self, seconds: float, text: str) -> None:
         """A delay of years is not shown as nine digits of seconds."""
         assert span(seconds) == text
+
+
+class TestMainReason:
+    def test_is_the_heaviest_evidence(self) -> None:
+        """One clause stands for the verdict where there is room for one."""
+        verdict = bot_case().verdict
+
+        assert main_reason(verdict) == "Windows XP is a client"
+        assert main_reason(replace(verdict, evidence=())) == ""
+
+    def test_is_silence_of_a_host_that_is_unreachable(self) -> None:
+        """That a host has no PTR record is not why it counts as unreachable."""
+        verdict = replace(bot_case().verdict, label=Label.UNREACHABLE)
+
+        assert main_reason(verdict) == "it answers nothing"
