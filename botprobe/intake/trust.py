@@ -33,7 +33,7 @@ class TrustSettings:
     @property
     def has_networks(self) -> bool:
         """Whether the operator named the trusted networks, and inference is not asked for."""
-        return bool(self.trusted_networks or self.internal_networks)
+        return bool(self.trusted_networks.entries or self.internal_networks.entries)
 
 
 class Judgement(NamedTuple):
