@@ -126,7 +126,12 @@ def _synthetic_hops(fields: Iterable[Field], count: int) -> list[Hop]:
 def _delivered_at(hops: Iterable[Hop], boundary: Boundary) -> datetime | None:
     """The date of the newest line, down to the boundary."""
     last = boundary.hop or 0
-    return next((hop.at for hop in hops if hop.index <= last and hop.at is not None), None)
+    for hop in hops:
+        if hop.index > last:
+            break
+        if hop.at is not None and hop.status is not HopStatus.UNPARSEABLE:
+            return hop.at
+    return None
 
 
 def _text(value: str | None) -> str | None:

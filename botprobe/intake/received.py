@@ -63,9 +63,10 @@ def read_any(raw: str, index: int) -> Hop:
     writer = writer_of(clauses)
     origin = _origin(clauses, writer, raw)
     if origin is None:
-        return _unparseable(index, raw, "not a form of a Received field")
+        return _unparseable(index, raw, "not a form of a Received field", clauses.date)
     if origin.ip is None and clauses.sender is not None and clauses.damaged:
-        return _unparseable(index, raw, "a parenthesis, bracket or quotation mark has no partner")
+        reason = "a parenthesis, bracket or quotation mark has no partner"
+        return _unparseable(index, raw, reason, clauses.date)
     status = _status(origin, clauses, writer)
     greeted = status is HopStatus.PARSED or writer not in _NO_HELO
     protocol = clauses.protocol and clauses.protocol.rstrip(",")
@@ -95,8 +96,10 @@ def read_any(raw: str, index: int) -> Hop:
     )
 
 
-def _unparseable(index: int, raw: str, reason: str) -> Hop:
-    return Hop(index=index, status=HopStatus.UNPARSEABLE, raw=raw, reasons=(reason,))
+def _unparseable(index: int, raw: str, reason: str, date: str = "") -> Hop:
+    """A line of which at most the date can be told."""
+    at = parse_stamp(date).at if date else None
+    return Hop(index=index, status=HopStatus.UNPARSEABLE, raw=raw, at=at, reasons=(reason,))
 
 
 def _origin(clauses: Clauses, writer: Writer, raw: str) -> Origin | None:

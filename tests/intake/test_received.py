@@ -281,6 +281,10 @@ class TestStatus:
         assert hop.raw.endswith(DATE)
         assert len(hop.raw) == MAX_VALUE
 
+    def test_the_date_of_an_unparseable_line_is_kept(self) -> None:
+        """It stands behind the last semicolon all the same."""
+        assert read(f"test; {DATE}").at == datetime(2026, 10, 5, 7, 12, 44, tzinfo=UTC)
+
     def test_nul_bytes_are_left_out(self) -> None:
         """They are in no field that a server wrote."""
         assert read(f"from h (r [192.0.\x002.1]) by mx; {DATE}").ip == ip_address("192.0.2.1")
