@@ -15,7 +15,8 @@ from botprobe.model.results import OsResult, PortState
 # RDP on all of them nobody has: that is a middlebox, a tarpit or a honeypot.
 LIAR_MIN_PORTS = 8
 
-_STARTS = (64, 128, 255)
+MAX_TTL = 255
+_STARTS = (64, 128, MAX_TTL)
 # Of 101 hosts of published scans with two open ports, four showed TTLs one or two apart: other
 # ways to the same host. So a TTL of 65, 63 hops from 128, and one of 64 may be one host's.
 OTHER_WAYS = 4
@@ -94,7 +95,7 @@ def several_stacks(ttls: Iterable[int]) -> bool:
     two, so a computer behind a router of its own kind is not told from it.
     """
     seen = set(ttls)
-    starts = {next(start for start in _STARTS if ttl <= start) for ttl in seen}
+    starts = {next((start for start in _STARTS if ttl <= start), MAX_TTL) for ttl in seen}
     return len(starts) > 1 and max(seen) - min(seen) > OTHER_WAYS
 
 

@@ -14,6 +14,7 @@ from xml.parsers import expat
 
 from nmap import PortScanner, PortScannerError
 
+from botprobe.classify.system import MAX_TTL
 from botprobe.errors import ParseError
 from botprobe.model.mail import IpAddress
 from botprobe.model.results import OsClass, OsMatch, OsResult, PortState
@@ -137,7 +138,7 @@ def _ttls(host: Element) -> tuple[tuple[int, int], ...]:
         for port in host.iterfind("ports/port")
         if (state := port.find("state")) is not None
         and state.get("reason") == "syn-ack"
-        and (ttl := int(state.get("reason_ttl", "0")))
+        and 0 < (ttl := int(state.get("reason_ttl", "0"))) <= MAX_TTL
     )
 
 

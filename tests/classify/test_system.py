@@ -36,6 +36,7 @@ class TestSeveralStacks:
             ((55, 118), True),  # a Linux and a Windows
             ((118, 240), True),
             ((64, 65), False),  # 63 hops from 128, or none from 64: by the step one host
+            ((55, 999), True),  # no TTL at all, and still no failure
             ((50, 45), False),  # of one start: nobody knows the ways
         ],
     )
