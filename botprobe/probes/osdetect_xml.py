@@ -78,7 +78,9 @@ class HostStream:
         if tag != "host" or self._host_from is None:
             return
         end_tag = self._parser.CurrentByteIndex - self._raw_from
-        end = self._raw.index(b">", end_tag) + 1
+        end = end_tag
+        if self._raw.startswith(b"</", end_tag):  # else the element is empty, and its tag is over
+            end = self._raw.index(b">", end_tag) + 1
         self._hosts.append(bytes(self._raw[self._host_from - self._raw_from : end]))
         del self._raw[:end]
         self._raw_from += end

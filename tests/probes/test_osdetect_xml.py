@@ -54,6 +54,11 @@ class TestHostStream:
         assert stream.take() == []
         assert stream.version == "7.93"
 
+    def test_an_empty_host_ends_where_its_tag_does(self) -> None:
+        """It is cut out as it stands, and what follows is not touched."""
+        assert hosts_of(HEAD + b'<host reason="x"/>') == [b'<host reason="x"/>']
+        assert hosts_of(HEAD + b"<host/>" + V4) == [b"<host/>", V4.strip()]
+
     @given(st.integers(0, len(HEAD + V4 + V6)))
     def test_a_truncated_document_keeps_its_finished_hosts(self, length: int) -> None:
         """A killed nmap costs only the hosts that it had not finished."""
