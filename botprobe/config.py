@@ -218,6 +218,13 @@ class ExportTable(Table, frozen=True):
     """After so many days without a new look an entry is published no more."""
 
 
+class IdentityTable(Table, frozen=True):
+    """Who others see when they are probed."""
+
+    addresses: tuple[str, ...] = ()
+    """That packets leave from, as others see them; without any, those of this machine."""
+
+
 class Settings(Table, frozen=True):
     """All settings, each table with its defaults."""
 
@@ -239,6 +246,7 @@ class Settings(Table, frozen=True):
     report: ReportTable = ReportTable()
     mail: MailTable = MailTable()
     export: ExportTable = ExportTable()
+    identity: IdentityTable = IdentityTable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +368,7 @@ def _check(settings: Settings) -> None:
     networks(scope.allow, "scope.allow")
     networks(scope.own_networks, "scope.own_networks")
     addresses(settings.canary.hosts, "canary.hosts")
+    addresses(settings.identity.addresses, "identity.addresses")
     addresses(settings.dns.nameservers, "dns.nameservers")
     for name in Settings.__struct_fields__:
         table = getattr(settings, name)

@@ -15,14 +15,18 @@ from pathlib import Path
 
 from dns.asyncresolver import Resolver
 from dns.exception import DNSException
+from dns.resolver import NXDOMAIN, NoAnswer
 
+from botprobe.classify.addressnames import NameKind, name_kind
 from botprobe.config import Settings, addresses
 from botprobe.errors import BotprobeError, ProbeUnavailable
 from botprobe.intake.watching import Feed, mail_directories
+from botprobe.model.mail import IpAddress
 from botprobe.probes.canary import EgressState
 from botprobe.probes.osdetect_nmap import nmap_version, os_database, require_raw_socket
 from botprobe.probes.ping import needs_raw_socket
-from botprobe.probing import canary_of, dnsbl_of, helo_name
+from botprobe.probing import canary_of, dnsbl_of, helo_name, own_addresses
+from botprobe.scope.addresses import special_purpose
 from botprobe.storing import open_store
 from botprobe.wiring import hostlog_of, scope_of
 
@@ -63,6 +67,7 @@ async def examine(settings: Settings) -> list[Check]:
         _ping,
         _resolver,
         _own_name,
+        _own_line,
         _block_lists,
         _egress,
         _scope,
@@ -146,6 +151,49 @@ async def _own_name(settings: Settings) -> Check:
         mend = f"publish an address record for {name}, or set [smtp] helo_name to one that has it"
         return Check("own name", State.WARNING, f"{name} does not resolve: {error}", mend)
     return Check("own name", State.GOOD, f"{name} is {', '.join(answer.addresses())}")
+
+
+async def _own_line(settings: Settings) -> Check:
+    """Look at our own addresses as those whom we ask do: is that a server, or a bot?"""
+    scope, resolver, shown = scope_of(settings), _configured_resolver(settings), []
+    faults = []
+    for address in own_addresses(settings):
+        shown.append(str(address))
+        purpose = special_purpose(address)
+        if purpose is not None and scope.refusal(address) == purpose:
+            mend = 'in the configuration: [identity] addresses = ["as others see us"]'
+            return Check("own line", State.WARNING, f"others do not see {address}: {purpose}", mend)
+        try:
+            fault = await bot_look(resolver, address)
+        except (DNSException, OSError) as error:
+            fault = f"cannot be looked up: {error}"
+        if fault is not None:
+            faults.append(f"{address} {fault}")
+    if faults:
+        mend = "botprobe identity prints the DNS records that mend it"
+        return Check("own line", State.WARNING, f"looks like a bot: {'; '.join(faults)}", mend)
+    if not shown:
+        return Check("own line", State.BAD, "there is no way out", "look at ip route")
+    return Check("own line", State.GOOD, f"{', '.join(shown)}: named like a server")
+
+
+async def bot_look(resolver: Resolver, address: IpAddress) -> str | None:
+    """Say what about the name of an address looks like a bot, None if nothing does."""
+    try:
+        answer = await resolver.resolve_address(str(address))
+    except (NXDOMAIN, NoAnswer):
+        return "has no PTR record"
+    name = answer[0].target
+    text = name.to_text(omit_final_dot=True)
+    if name_kind(text, address) in {NameKind.GENERIC, NameKind.DYNAMIC}:
+        return f"has a generic name, {text}"
+    try:
+        found = await resolver.resolve(name, "A" if address.version == 4 else "AAAA")
+    except (NXDOMAIN, NoAnswer):
+        return f"is called {text}, which does not exist"
+    if address not in {ip_address(record.address) for record in found}:
+        return f"is called {text}, which leads elsewhere"
+    return None
 
 
 async def _block_lists(settings: Settings) -> Check:

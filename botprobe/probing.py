@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from secrets import token_hex
 
@@ -30,6 +30,9 @@ from botprobe.probes.windows import WindowsFollowUp
 from botprobe.scope.addresses import Scope
 
 MAX_PORT = 65_535
+
+# Documentation addresses: the way to them is that to everybody, and nothing is sent.
+_SOMEWHERE = ("192.0.2.1", "2001:db8::1")
 
 
 @asynccontextmanager
@@ -101,6 +104,18 @@ def account_of(settings: Settings) -> Account:
         asked=tuple(asked),
         source_of=_source_of,
     )
+
+
+def own_addresses(settings: Settings) -> tuple[IpAddress, ...]:
+    """Return the addresses that packets into the world leave from, IPv4 first.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+    if settings.identity.addresses:
+        return addresses(settings.identity.addresses, "identity.addresses")
+    sources = (_source_of(ip_address(somewhere)) for somewhere in _SOMEWHERE)
+    return tuple(ip_address(source) for source in sources if source is not None)
 
 
 def _source_of(address: IpAddress) -> str | None:

@@ -1,6 +1,7 @@
 """The command line: which commands there are, and how each error ends."""
 
 import logging
+import os
 import sys
 
 import typer
@@ -14,6 +15,7 @@ from botprobe.cli.exitcodes import ExitCode
 from botprobe.cli.export import export
 from botprobe.cli.headers import headers
 from botprobe.cli.host import host
+from botprobe.cli.identity import identity
 from botprobe.cli.maillog import maillog
 from botprobe.cli.probe import probe
 from botprobe.cli.proxytrace import proxytrace
@@ -39,12 +41,15 @@ app = typer.Typer(
 )
 for command in (
     *(scan, watch, worker, queue, headers, probe, host, report, export, maillog, proxytrace),
-    *(rejudge, evaluate, audit, doctor),
+    *(rejudge, evaluate, audit, identity, doctor),
 ):
     app.command()(command)
 app.add_typer(config)
 app.add_typer(store)
 app.add_typer(router)
+
+
+OTHERS_NOTHING = 0o027
 
 
 def _show_version(wanted: bool) -> None:
@@ -67,6 +72,9 @@ def main() -> None:
 
     Usage errors, Ctrl-C (130) and a reader of our output who left are typer's business.
     """
+    # Logs name people's hosts: nobody but our user and group reads what is written, the folders
+    # that are made on the way included. An operator's stricter mask stays.
+    os.umask(os.umask(OTHERS_NOTHING) | OTHERS_NOTHING)
     logging.basicConfig(level=logging.WARNING)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(VisibleFormatter("botprobe: %(message)s"))
