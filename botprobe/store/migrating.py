@@ -55,13 +55,14 @@ def make_latest(connection: Connection) -> bool:
         _versions.create(connection)
         connection.execute(insert(_versions).values(version_num=LATEST_STEP))
     else:
-        _go_on_from(connection)
+        go_on(connection)
         if needs_rebuild(connection):
             rebuild(connection)
     return True
 
 
-def _go_on_from(connection: Connection) -> None:
+def go_on(connection: Connection, until: str = "head") -> None:
+    """Make the steps from wherever the store is, up to one of them."""
     from alembic.config import Config  # noqa: PLC0415  # costs time, and is seldom needed
     from alembic.runtime.environment import EnvironmentContext  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
@@ -71,7 +72,7 @@ def _go_on_from(connection: Connection) -> None:
     script = ScriptDirectory.from_config(config)
 
     def steps(revision: Any, _context: object) -> Any:
-        return script._upgrade_revs("head", revision)  # noqa: SLF001  # as Alembic's own commands
+        return script._upgrade_revs(until, revision)  # noqa: SLF001  # as Alembic's own commands
 
     with EnvironmentContext(config, script, fn=steps) as environment:
         environment.configure(connection=connection)

@@ -6,9 +6,9 @@ Whoever shares the store goes by the clock of the database, whatever the own one
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import psycopg
@@ -28,12 +28,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import INET
 
 from botprobe.errors import ConfigError, StoreError
-from botprobe.model.work import Claim
+from botprobe.model.mail import Mail
+from botprobe.model.work import Arrival, Claim
 from botprobe.store.audit import Request
 from botprobe.store.claims import Bid, NetworkRoom, claim_hosts
 from botprobe.store.database import SqlStore
 from botprobe.store.migrating import check_step, make_latest, step_of
+from botprobe.store.months import drop_months, month_of, open_month
 from botprobe.store.schema import LATEST_STEP, hosts
+from botprobe.store.upkeep import Copied
 
 # A cut link is noticed within so many seconds, and not after the kernel's two hours.
 LINK: dict[str, Any] = {
@@ -67,6 +70,7 @@ class PostgresStore(SqlStore):
         self.conninfo = conninfo(url)
         super().__init__(shown(url))
         self._per_network, self._make_tables = per_network, make_tables
+        self._month: int | None = None
         self._claims = ThreadPoolExecutor(max_workers=1, thread_name_prefix="claims")
 
     def _connect(self) -> Engine:
@@ -84,12 +88,46 @@ class PostgresStore(SqlStore):
         check_step(self.name, step)
         if self._make_tables:
             make_latest(connection)
+            open_month(connection, self._now(connection))
         elif step is None:
             raise StoreError(f"store {self.name} holds no tables yet: run botprobe store init")
         elif step != LATEST_STEP:
             raise StoreError(
                 f"store {self.name} is of an older botprobe: run botprobe store upgrade"
             )
+
+    async def take(self, arrivals: Sequence[Arrival], cooldown: timedelta) -> Sequence[Arrival]:
+        """Keep mails, plan their hosts and mark their files as taken: all of it or nothing."""
+        await self._turn_month()
+        return await super().take(arrivals, cooldown)
+
+    async def add_mail(self, mail: Mail) -> None:
+        """Keep a mail and its hops; the same mail once more changes nothing."""
+        await self._turn_month()
+        await super().add_mail(mail)
+
+    async def copy_from(self, source: SqlStore, told: Copied) -> None:
+        """Copy all that another store holds; what comes after it gets the numbers of its month."""
+        await super().copy_from(source, told)
+        self._month = None
+
+    async def forget(self, keep: timedelta) -> Mapping[str, int]:
+        """Delete what is older than so long: whole months of sightings first, in one stroke."""
+        months = await self._write(lambda c: drop_months(c, self._now(c) - keep))
+        rows = await super().forget(keep)
+        return {**rows, "mail": rows["mail"] + months}
+
+    async def _turn_month(self) -> None:
+        """Open the month before its first mail."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(_LOCK, {"lock": TABLES_LOCK})
+            open_month(connection, self._now(connection))
+
+        month = month_of(datetime.now(UTC))
+        if month != self._month:
+            await self._write(work)
+            self._month = month
 
     async def _write_claims(self, work: Callable[[Connection], T]) -> T:
         """Claim on a connection of its own, so that a fresh host waits for no other commit.

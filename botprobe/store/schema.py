@@ -20,7 +20,7 @@ from sqlalchemy import (
 from botprobe.store.dialects import Number, words
 
 # The last of the steps in ``migrations``: whoever changes a table adds one.
-LATEST_STEP = "0005"
+LATEST_STEP = "0006"
 
 metadata = MetaData()
 
@@ -43,6 +43,7 @@ hops = Table(
     Column("position", Integer, primary_key=True),
     Column("trust", words(16)),
     Column("ip", words(45), index=True),
+    postgresql_partition_by="RANGE (mail_id)",  # by month, see ``months``
 )
 
 cases = Table(

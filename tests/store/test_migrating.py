@@ -9,7 +9,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, text
 
 from botprobe.errors import StoreError
-from botprobe.store.migrating import STEPS, make_latest, step_of
+from botprobe.store.migrating import STEPS, go_on, make_latest, step_of
 from botprobe.store.postgres import PostgresStore
 from botprobe.store.schema import LATEST_STEP, metadata
 from botprobe.store.sqlite import SqliteStore
@@ -26,7 +26,8 @@ CASE = (
 
 def differences(connection: Connection) -> list[object]:
     """Return in what the tables differ from those of today."""
-    return list(compare_metadata(MigrationContext.configure(connection), metadata))
+    found = compare_metadata(MigrationContext.configure(connection), metadata)
+    return [one for one in found if "hop_" not in str(one)]  # the months of a divided table
 
 
 class TestSteps:
@@ -103,12 +104,11 @@ class TestPostgres:
     async def test_an_older_database_is_upgraded_on_demand_only(self, postgres: Server) -> None:
         """Nobody changes the tables below others' feet: a worker says what has to be run."""
         url = postgres.new_database()
-        async with PostgresStore(url, make_tables=True):
-            pass
         engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
         with engine.begin() as connection:
-            connection.execute(text("DROP TABLE worker"))
-            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+            go_on(connection, "0001")
+            connection.execute(text("INSERT INTO mail (key, file, document) VALUES ('k', 'f', '')"))
+            connection.execute(text("INSERT INTO hop (mail_id, position, ip) VALUES (1, 0, 'x')"))
         engine.dispose()
 
         with pytest.raises(StoreError, match="run botprobe store upgrade"):
@@ -116,3 +116,6 @@ class TestPostgres:
                 pass
         async with PostgresStore(url, make_tables=True) as store:
             assert (await store.queue_status()).workers == ()
+            rows = {one.what: one.rows for one in await store.examine()}
+
+        assert (rows["mail"], rows["hop"]) == (1, 1)

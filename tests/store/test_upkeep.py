@@ -7,10 +7,13 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, select, text
 
 from botprobe.errors import StoreError
 from botprobe.store.database import SqlStore
+from botprobe.store.months import first_number, month_of, open_month
 from botprobe.store.postgres import PostgresStore
+from botprobe.store.schema import mails
 from botprobe.store.sqlite import SqliteStore
 from tests.cases import HOST
 from tests.postgres import Server
@@ -75,6 +78,50 @@ class TestForget:
         assert sum(nothing.values()) == 0
         assert gone == {"hop": 2, "delivery": 2, "mail": 2, "case": 1, "host": 0}
         assert (left["mail"], left["host"], left["host_week"]) == (0, 2, weeks)
+
+
+@pytest.mark.postgres
+class TestMonths:
+    async def test_a_month_goes_in_one_stroke(self, postgres: Server) -> None:
+        """The sightings of a month have a table of their own, which goes with its mails."""
+        now = datetime.now(UTC)
+        long_ago = now - timedelta(days=100)
+        async with PostgresStore(postgres.new_database(), make_tables=True) as store:
+            await store.take([arrival("1", HOST)], DAY)
+            await store._write(lambda connection: age(connection, month_of(long_ago)))
+            await store.take([arrival("2", HOST)], DAY)
+            before = await rows_of(store)
+
+            await store.forget(timedelta(days=60))
+
+            after = await rows_of(store)
+            assert len(await store.sightings(HOST, 9)) == 1
+        assert (before["mail"], before["hop"], before["delivery"]) == (2, 2, 2)
+        assert (after["mail"], after["hop"], after["delivery"]) == (1, 1, 1)
+
+    async def test_numbers_begin_anew_with_each_month(self, postgres: Server) -> None:
+        """Whoever comes in December gets December's numbers, and nobody gets November's again."""
+        december = datetime(2046, 12, 1, tzinfo=UTC)
+        async with PostgresStore(postgres.new_database(), make_tables=True) as store:
+            await store.take([arrival("1", HOST)], DAY)
+            await store._write(lambda c: open_month(c, december))
+            await store._write(lambda c: open_month(c, datetime.now(UTC)))
+            await store.take([arrival("2", HOST)], DAY)
+
+            numbers = await store._read(lambda c: c.scalars(select(mails.c.id)).all())
+
+        assert sorted(numbers)[1] > first_number(month_of(december))
+
+
+def age(connection: Connection, month: int) -> None:
+    """Let all mails have come in another month."""
+    open_month(connection, datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC))
+    connection.execute(text("SET session_replication_role = replica"))  # no foreign keys for now
+    shift = first_number(month) - first_number(month_of(datetime.now(UTC)))
+    for table, column in (("hop", "mail_id"), ("delivery", "mail_id"), ("mail", "id")):
+        moved = f"UPDATE {table} SET {column} = {column} + {shift}"  # noqa: S608  # our own words
+        connection.execute(text(moved))
+    connection.execute(text("SET session_replication_role = DEFAULT"))
 
 
 @pytest.mark.postgres
