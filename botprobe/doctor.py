@@ -21,6 +21,7 @@ from botprobe.classify.addressnames import NameKind, name_kind
 from botprobe.config import Settings, addresses
 from botprobe.errors import BotprobeError, ProbeUnavailable
 from botprobe.intake.watching import Feed, mail_directories
+from botprobe.mmdb import open_mmdb
 from botprobe.model.mail import IpAddress
 from botprobe.probes.canary import EgressState
 from botprobe.probes.osdetect_nmap import nmap_version, os_database, require_raw_socket
@@ -69,6 +70,7 @@ async def examine(settings: Settings) -> list[Check]:
         _own_name,
         _own_line,
         _block_lists,
+        _networks,
         _egress,
         _scope,
         _store,
@@ -202,6 +204,17 @@ async def _block_lists(settings: Settings) -> Check:
     if broken:
         return Check("block lists", State.WARNING, "; ".join(broken), "take it from dnsbl.zones")
     return Check("block lists", State.GOOD, ", ".join(zones) or "none are asked")
+
+
+async def _networks(settings: Settings) -> Check:
+    """Look whether the files that tell networks and countries can be read, and how old they are."""
+    told = await asyncio.to_thread(_ages, settings.network.mmdb)
+    return Check("networks", State.GOOD, told or "no MMDB file is read")
+
+
+def _ages(names: Sequence[str]) -> str:
+    paths = [Path(name).expanduser() for name in names]
+    return ", ".join(f"{path.name} of {open_mmdb(path).built}" for path in paths)
 
 
 async def _egress(settings: Settings) -> Check:

@@ -6,6 +6,7 @@ of his own; a field that is not where it is looked for, or no such value, is unk
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,11 @@ class MmdbFile:
 
     reader: Any
     """Of the package maxminddb."""
+
+    @property
+    def built(self) -> date:
+        """The day on which its maker built it."""
+        return datetime.fromtimestamp(self.reader.metadata().build_epoch, UTC).date()
 
     def look_up(self, address: IpAddress) -> NetworkResult:
         """Say what the file knows of an address."""

@@ -11,6 +11,10 @@ from hypothesis import strategies as st
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
+from botprobe.config import NetworkTable, Settings
+from botprobe.doctor import State
+from botprobe.doctor import _guarded as guarded
+from botprobe.doctor import _networks as networks_check
 from botprobe.errors import InputError
 from botprobe.mmdb import country_of, open_mmdb
 from botprobe.model.results import NetworkResult
@@ -49,6 +53,20 @@ class TestLookUp:
 
         assert file.look_up(V4) == NetworkResult(asn=asn, prefix=prefix, country=country)
         assert file.look_up(V6) == NetworkResult()
+
+    async def test_the_doctor_tells_its_age(self, tmp_path: Path) -> None:
+        """Networks change hands; a missing file is found before a run needs it."""
+        file = mmdb(tmp_path / "asn.mmdb", {"198.18.0.0/16": {"asn": 64500}})
+        today = open_mmdb(file).built
+        checks = [
+            await guarded(networks_check, Settings(network=NetworkTable(mmdb=(str(path),))))
+            for path in (file, tmp_path / "none")
+        ]
+        there, missing = checks
+
+        assert (there.state, there.says) == (State.GOOD, f"asn.mmdb of {today}")
+        assert missing.state is State.BAD
+        assert missing.says.endswith("none: No such file or directory")
 
     def test_reads_ipv6(self, tmp_path: Path) -> None:
         """The network is the one that the record stands for."""
