@@ -157,6 +157,7 @@ class TestRun:
 
         assert heard == HOSTS
 
+    @pytest.mark.timeout(60)  # a flood is bounded by its length; a busy machine takes its time
     @pytest.mark.parametrize(
         ("behaviour", "problem"),
         [
@@ -171,7 +172,7 @@ class TestRun:
         """A crash, garbage and endless output cost only what was not finished."""
         fake.hosts = {"198.18.0.2": behaviour}
 
-        heard, said = await self.run(fake)
+        heard, said = await self.run(fake, seconds=50)
 
         assert heard == HOSTS[:1]
         assert problem in said
