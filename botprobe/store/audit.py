@@ -53,15 +53,56 @@ def spend(connection: Connection, requests: Sequence[Request], now: datetime) ->
     Returns:
         For each request None if it was granted, else the reason.
     """
-    whole = spent_in_all(connection, now)
-    answers: list[str | None] = []
-    for grant, decide in requests:
-        reason = _refusal(connection, grant, decide, whole, now)
-        answers.append(reason)
-        if reason is None:
-            connection.execute(insert(audits), _row(grant, now))
-            whole = replace(whole, hour=whole.hour + 1, day=whole.day + 1, total=whole.total + 1)
+    books = _Books(connection, requests, now)
+    answers = [books.answer(request) for request in requests]
+    books.write()
     return answers
+
+
+class _Books:
+    """What was granted before a group of requests, read at once, and what is granted to it."""
+
+    def __init__(self, connection: Connection, requests: Sequence[Request], now: datetime) -> None:
+        self._connection, self._now = connection, now
+        self._whole = spent_in_all(connection, now)
+        networks = {str(grant.network) for grant, _ in requests}
+        there = (
+            select(audits.c.network, func.count())
+            .where(audits.c.network.in_(networks), audits.c.at >= (now - _DAY).timestamp())
+            .group_by(audits.c.network)
+        )
+        self._networks = Counter({row[0]: row[1] for row in connection.execute(there)})
+        last = (
+            select(cases.c.ip, func.max(cases.c.started))
+            .where(cases.c.ip.in_({str(grant.address) for grant, _ in requests}), cases.c.probed)
+            .group_by(cases.c.ip)
+        )
+        self._probed = {row[0]: moment_of(row[1]) for row in connection.execute(last)}
+        self._granted: list[dict[str, object]] = []
+
+    def answer(self, request: Request) -> str | None:
+        """Grant what is asked for, or say why not."""
+        grant, decide = request
+        whole, network = self._whole, str(grant.network)
+        probed = self._probed.get(str(grant.address))
+        spent = replace(whole, where=grant.network, network=self._networks[network], probed=probed)
+        reason = decide(spent, self._now)
+        if reason is None and not grant.claimed:
+            self.write()  # others of this group count as well
+            reason = _taken(self._connection, grant, probed, self._now)
+        if reason is None:
+            self._granted.append(_row(grant, self._now))
+            self._networks[network] += 1
+            self._whole = replace(
+                whole, hour=whole.hour + 1, day=whole.day + 1, total=whole.total + 1
+            )
+        return reason
+
+    def write(self) -> None:
+        """Write down what was granted since the last time."""
+        if self._granted:
+            self._connection.execute(insert(audits), self._granted)
+            self._granted = []
 
 
 def spent_in_all(connection: Connection, now: datetime) -> Spent:
@@ -108,24 +149,6 @@ def audit_rows(
 def place_of(address: IpAddress) -> str:
     """Return an address as a text that sorts as the address does, IPv4 among IPv6 as mapped."""
     return f"{int(address) | (_MAPPED if address.version == 4 else 0):032x}"
-
-
-def _refusal(
-    connection: Connection, grant: Grant, decide: Decide, whole: Spent, now: datetime
-) -> str | None:
-    there = select(func.count()).where(
-        audits.c.network == str(grant.network), audits.c.at >= (now - _DAY).timestamp()
-    )
-    last = connection.scalar(
-        select(func.max(cases.c.started)).where(cases.c.ip == str(grant.address), cases.c.probed)
-    )
-    probed = None if last is None else moment_of(last)
-    spent = replace(
-        whole, where=grant.network, network=connection.scalar(there) or 0, probed=probed
-    )
-    if (reason := decide(spent, now)) is not None or grant.claimed:
-        return reason
-    return _taken(connection, grant, probed, now)
 
 
 def _taken(

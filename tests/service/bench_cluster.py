@@ -18,18 +18,22 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 
 import psycopg
 
+from botprobe.errors import StoreError
 from botprobe.hostlog import HostLog
+from botprobe.model.audit import Grant
 from botprobe.model.mail import Trust
 from botprobe.model.verdict import Case
 from botprobe.model.work import Arrival, Claim, Plan, Presence, Rank
 from botprobe.pipeline import Candidate
 from botprobe.queue.local import LocalBell
 from botprobe.queue.postgres import open_bell
+from botprobe.scope.budget import Budget, Limits, surrounding
 from botprobe.service.presence import Heart
 from botprobe.service.worker import Worker
 from botprobe.store.database import SqlStore
@@ -43,6 +47,7 @@ from tests.test_pipeline import mail_with
 DAY = timedelta(days=1)
 FIRST = int(IPv4Address("198.18.0.0"))
 CONCURRENCY = 200
+LIMITS = Limits(per_hour=10**9, per_day=10**9, per_network_per_day=10**9)
 
 
 def address(number: int) -> str:
@@ -67,8 +72,11 @@ class Waiting:
     """A pipeline whose probes are a wait."""
 
     seconds: float
+    store: SqlStore
+    owner: str
     budget: Plenty = field(default_factory=Plenty)
     fresh: bool = False
+    claimed: bool = False
     vantage: str | None = None
 
     def now(self) -> datetime:
@@ -76,7 +84,19 @@ class Waiting:
         return datetime.now(UTC)
 
     async def investigate(self, candidate: Candidate) -> Case:
-        """Wait, and find a bot."""
+        """Have it granted and written down, wait, and find a bot."""
+        address = candidate.target.address
+        grant = Grant(
+            address=address,
+            network=surrounding(address),
+            owner=self.owner,
+            asked=("nothing",),
+            rule="boundary hop of a mail",
+            claimed=True,
+        )
+        refused = await self.store.spend(grant, partial(Budget(LIMITS).decide, fresh=False))
+        if refused is not None:
+            raise StoreError(refused)
         if self.seconds:
             await asyncio.sleep(self.seconds)
         return replace(bot_case(), target=candidate.target, started=self.now())
@@ -110,7 +130,7 @@ async def work(place: str, wait: float, ready: Path) -> None:
     lags = Lags()
     async with store, open_bell(conninfo(place)) if shared else _alone() as bell:
         worker = Worker(
-            pipeline=Waiting(wait),  # type: ignore[arg-type]  # what a worker asks of one
+            pipeline=Waiting(wait, store, f"bench:{os.getpid()}"),  # type: ignore[arg-type]  # what a worker asks of one
             store=store,
             hostlog=NoLog(Path()),
             bell=bell,
