@@ -19,7 +19,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 
-from tests.lab.namespace import LabError, Namespace, run
+from tests.lab.namespace import LabError, Namespace, private, run
 
 SPAMMERS = tuple(f"198.18.10.{n}" for n in range(1, 31))
 USERS = tuple(f"198.18.11.{n}" for n in range(1, 21))
@@ -84,7 +84,7 @@ class Victims:
         """Speak SMTP."""
         peer, in_data = writer.get_extra_info("peername"), False
         writer.write(b"220 mx.victim.example ESMTP\r\n")
-        with suppress(OSError):
+        with suppress(OSError, asyncio.CancelledError):
             while line := await reader.readline():
                 if in_data:
                     if token := _TOKEN.match(line):
@@ -104,7 +104,7 @@ class Victims:
 async def serve_web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer every request with a page."""
     body = b"<p>" + b"honest " * 2000
-    with suppress(OSError, asyncio.IncompleteReadError):
+    with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
         while await reader.readuntil(b"\r\n\r\n"):
             head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n"
             writer.write(head.encode() + body)
@@ -113,7 +113,7 @@ async def serve_web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 async def front(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """A proxy behind TLS: CONNECT, and then both ways."""
-    with suppress(OSError, asyncio.IncompleteReadError):
+    with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
         head = await reader.readuntil(b"\r\n\r\n")
         host, _, port = head.split()[1].decode().rpartition(":")
         there = await asyncio.open_connection(host, int(port), local_addr=(FRONT, 0))
@@ -326,6 +326,21 @@ def _wait_for(address: str, port: int) -> None:
         if time.monotonic() > deadline:
             raise LabError(f"no proxy listens at {address}:{port}")
         time.sleep(0.05)
+
+
+def run_private(module: str, *arguments: str) -> str:
+    """Run a module as the first process of a private namespace, and return what it printed."""
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(
+        private(command, as_root=os.geteuid() == 0),
+        env={**os.environ, "PATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=150,
+    )
+    return done.stdout
 
 
 def main(folder: Path, sessions: int) -> None:

@@ -166,3 +166,18 @@ class TestLogs:
         assert {one["program"] for one in document["advice"]} == {
             "squid", "tinyproxy", "3proxy", "nginx", "nftables",
         }  # fmt: skip
+
+
+class TestDossiers:
+    def test_origins_join_the_dossier(self, capture: Path, tmp_path: Path) -> None:
+        """What is proven is kept of origin and proxy; a refused address is told."""
+        store = tmp_path / "store.sqlite"
+        runner = CliRunner()
+        options = ["--keep", "--investigate", "--store", str(store), "--json"]
+        kept = runner.invoke(app, ["proxytrace", str(capture), *options])
+        shown = runner.invoke(app, ["host", SPAMMER, "--store", str(store), "--json"])
+
+        assert kept.exit_code == 0, kept.output
+        assert "2 observations kept" in kept.stderr
+        saw = json.loads(shown.stdout)["observations"][0]["saw"]
+        assert (saw["role"], saw["mails"], saw["peers"]) == ("ordered", 1, [PROXY])

@@ -1,7 +1,6 @@
 """Real proxies, abused: what the tracing says against what the victims' log knows."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.lab import namespace
+from tests.lab.proxyabuse import run_private
 from tests.lab.proxyscore import score
-from tests.lab.runner import ROOT
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
 
@@ -36,10 +34,7 @@ def scene() -> Iterator[Scene]:
 
 
 def _abused(folder: Path) -> Scene:
-    command = [sys.executable, "-m", "tests.lab.proxyabuse", str(folder), str(SESSIONS)]
-    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
-    line = namespace.private(command, as_root=os.geteuid() == 0)
-    subprocess.run(line, cwd=ROOT, check=True, timeout=150, env={**os.environ, "PATH": path})
+    run_private("tests.lab.proxyabuse", str(folder), str(SESSIONS))
     return Scene(folder, json.loads((folder / "truth.json").read_text()))
 
 
