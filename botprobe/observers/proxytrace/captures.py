@@ -1,5 +1,6 @@
 """Captures for tracing: files that can be read twice, and an interface that is recorded first."""
 
+import select
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -72,6 +73,8 @@ def record(
 
     try:
         while written < MAX_LIVE_BYTES and (end is None or clock() < end):
+            # libpcap itself may wait for a first packet without end.
+            select.select([reader.getfd()], [], [], _WAIT_MS / 1000)
             reader.dispatch(1000, keep)
     except KeyboardInterrupt:
         pass  # that is how it ends
@@ -88,6 +91,7 @@ def _opened(interface: str) -> Any:
     try:
         reader = pcapy.open_live(interface, LIVE_SNAPLEN, 1, _WAIT_MS)
         reader.setfilter(LIVE_FILTER)
+        reader.setnonblock(1)
     except pcapy.PcapError as error:
         raise InputError(f"cannot capture on {interface}: {error}") from error
     return reader
