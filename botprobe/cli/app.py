@@ -3,51 +3,58 @@
 import logging
 import os
 import sys
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from botprobe import __version__
-from botprobe.cli.audit import audit
-from botprobe.cli.config import config
-from botprobe.cli.doctor import doctor
-from botprobe.cli.evaluate import evaluate
 from botprobe.cli.exitcodes import ExitCode
-from botprobe.cli.export import export
-from botprobe.cli.headers import headers
-from botprobe.cli.host import host
-from botprobe.cli.identity import identity
-from botprobe.cli.maillog import maillog
-from botprobe.cli.probe import probe
-from botprobe.cli.proxytrace import proxytrace
-from botprobe.cli.queue import queue
-from botprobe.cli.rejudge import rejudge
-from botprobe.cli.report import report
-from botprobe.cli.router import router
-from botprobe.cli.scan import scan
-from botprobe.cli.store import store
-from botprobe.cli.watch import watch
-from botprobe.cli.worker import worker
 from botprobe.errors import BotprobeError, ConfigError, RefusedByScope, UsageError
 from botprobe.model.text import visible
 
+# Each is what its module of the same name holds, in the order of the help.
+COMMANDS = (
+    *("scan", "watch", "worker", "queue", "headers", "probe", "host", "report", "export"),
+    *("maillog", "router", "proxytrace", "rejudge", "evaluate", "audit", "identity", "doctor"),
+    *("config", "store"),
+)
+_PLAIN: dict[str, Any] = {
+    "add_completion": False,
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+}
+
+
+class Commands(TyperGroup):
+    """Imports a command when it is asked for: all of them together cost most of a second."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # as click calls it
+        """Name all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002  # as click calls it
+        """Import a command, or return None for a name that is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        made = getattr(import_module(f"botprobe.cli.{cmd_name}"), cmd_name)
+        holder = typer.Typer(**_PLAIN)
+        if isinstance(made, typer.Typer):
+            holder.add_typer(made, name=cmd_name)
+        else:
+            holder.command(name=cmd_name)(made)
+        return typer.main.get_group(holder).commands[cmd_name]
+
+
 app = typer.Typer(
     name="botprobe",
+    cls=Commands,
     help="Read the way of a spam mail, ask each host on it what it is, say which are bots.",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    **_PLAIN,
 )
-for command in (
-    *(scan, watch, worker, queue, headers, probe, host, report, export, maillog, proxytrace),
-    *(rejudge, evaluate, audit, identity, doctor),
-):
-    app.command()(command)
-app.add_typer(config)
-app.add_typer(store)
-app.add_typer(router)
-
 
 OTHERS_NOTHING = 0o027
 
