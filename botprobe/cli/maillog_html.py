@@ -61,6 +61,8 @@ def _traffic(analysis: Analysis, colours: Colours) -> Chart | None:
     if any(day.queries for day in days):
         picture.add("D_q", [day.queries or None for day in days])
     top = max(days, key=lambda day: day.connects)
+    most = max(max(day.connects, day.mails, day.queries or 0) for day in days)
+    picture.y_labels = [10**power for power in range(len(str(most)) + 1)]
     text = f"Most connections: {top.connects:,} on {top.day}."
     return _chart("chart-traffic", "Connections, mails and DNS queries by day", text, picture)
 
