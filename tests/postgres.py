@@ -96,7 +96,10 @@ def server(*options: str, durable: bool = False) -> Iterator[Server]:
             shutil.chown(folder, SERVICE_USER, SERVICE_USER)
         folder.chmod(0o755)
         made = subprocess.run(
-            [program("initdb"), "-D", str(folder / "data"), "-A", "trust", "-N", "-E", "UTF8"],
+            [
+                *(program("initdb"), "-D", str(folder / "data"), "-A", "trust", "--no-sync"),
+                *("--encoding=UTF8", "--locale=C"),  # whatever locales the machine has
+            ],
             capture_output=True,
             check=False,
             user=service_user(),
