@@ -1,4 +1,4 @@
-"""Two short lives of a real watch, inside the laboratory; prints what was seen as JSON."""
+"""Three short lives of a real watch, inside the laboratory; prints what was seen as JSON."""
 
 import json
 import signal
@@ -15,12 +15,15 @@ from tests.test_samples import CONFIG, SAMPLES
 
 
 def programs() -> list[str]:
-    """Return the names of all processes in the laboratory."""
+    """Return the names of all processes in the laboratory that have not ended."""
     names = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                names.append((entry / "comm").read_text().strip())
+                _, _, rest = (entry / "stat").read_text().partition("(")
+                name, _, state = rest.rpartition(") ")
+                if not state.startswith("Z"):  # of a dead parent's children nobody takes notice
+                    names.append(name)
             except OSError:
                 continue  # it has just ended
     return names
@@ -70,7 +73,7 @@ def events(folder: Path, kind: str) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    """Stop a watch at once while nmap runs; let its successor finish what was begun."""
+    """Stop a watch at once while nmap runs, kill one; let their successor finish what was begun."""
     namespace.require_lab()
     seen: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as name:
@@ -84,7 +87,13 @@ def main() -> None:
         clock = time.monotonic()
         stop_at_once(first)
         seen["seconds to stop"] = time.monotonic() - clock
+        seen["exit when stopped at once"] = first.returncode
         seen["nmap left"] = "nmap" in programs()
+        killed = start(folder)
+        seen["nmap ran again"] = wait_until(lambda: "nmap" in programs(), 30)
+        killed.kill()
+        seen["nmap outlived a kill"] = not wait_until(lambda: "nmap" not in programs(), 1)
+        killed.wait()
         second = start(folder)
         wait_until(lambda: len(events(folder, "case")) >= 4, 60)
         second.send_signal(signal.SIGTERM)

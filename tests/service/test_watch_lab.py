@@ -1,6 +1,7 @@
 """The whole watch, against the hosts of the laboratory."""
 
 import json
+import signal
 
 import pytest
 
@@ -10,12 +11,15 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
 
 
 def test_stops_at_once_and_its_successor_finishes() -> None:
-    """Two SIGINTs leave no nmap behind, and what was under way is done by the next watch."""
+    """Neither two SIGINTs nor a SIGKILL leave an nmap behind; the next watch does its work."""
     done = run_in_lab("python", "-m", "tests.service.labwatch", timeout=150)
 
     seen = json.loads(done.stdout)
     assert (seen["nmap ran"], seen["nmap left"], seen["exit"]) == (True, False, 0)
     assert seen["seconds to stop"] < 5
+    # A third SIGINT may come while Python ends, which then ends by it: the same to a shell.
+    assert seen["exit when stopped at once"] in {130, -signal.SIGINT}
+    assert (seen["nmap ran again"], seen["nmap outlived a kill"]) == (True, False)
     assert seen["mails"] == 3
     assert seen["cases"]["198.18.10.1"] == "bot"
     assert len(seen["cases"]) == 4
