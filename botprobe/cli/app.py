@@ -17,8 +17,8 @@ from botprobe.model.text import visible
 # Each is what its module of the same name holds, in the order of the help.
 COMMANDS = (
     *("scan", "watch", "worker", "queue", "headers", "probe", "host", "report", "export"),
-    *("maillog", "router", "proxytrace", "rejudge", "evaluate", "audit", "identity", "doctor"),
-    *("config", "store"),
+    *("maillog", "router", "proxytrace", "rejudge", "evaluate", "audit", "optout", "identity"),
+    *("doctor", "config", "store"),
 )
 _PLAIN: dict[str, Any] = {
     "add_completion": False,

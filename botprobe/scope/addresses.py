@@ -20,6 +20,8 @@ SPECIAL_PURPOSE: tuple[tuple[str, str], ...] = (
     ("10.0.0.0/8", "private use, RFC 1918"),
     ("100.64.0.0/10", "shared address space of carrier NAT, RFC 6598"),
     ("127.0.0.0/8", "loopback, RFC 1122"),
+    # In no registry, and every machine in that cloud talks to it.
+    ("168.63.129.16/32", "platform of the Azure cloud"),
     ("169.254.0.0/16", "link local and cloud metadata, RFC 3927"),
     ("172.16.0.0/12", "private use, RFC 1918"),
     ("192.0.0.0/24", "IETF protocol assignments, RFC 6890"),
