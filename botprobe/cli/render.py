@@ -173,7 +173,7 @@ def _verdict(verdict: Verdict, *, explain: bool) -> RenderableType:
             grid.add_row(_weight(verdict.prior), Text(f"{BEFORE}  (prior)", style="dim"))
         for change in verdict.would_change:
             grid.add_row(Text("else", style="dim"), Text(visible(change), overflow="fold"))
-        grid.add_row(Text("rules", style="dim"), Text(verdict.rules, style="dim"))
+        grid.add_row(Text("rules", style="dim"), Text(visible(verdict.rules), style="dim"))
     elif hidden := len(verdict.evidence) - len(shown):
         grid.add_row(Text(), Text(f"and {hidden} more: --explain shows them", style="dim"))
     return grid
@@ -189,7 +189,7 @@ def _rule(verdict: Verdict) -> Text:
 
 def _reason(evidence: Evidence) -> Text:
     reason = Text(visible(evidence.because), overflow="fold")
-    return reason.append(f"  ({evidence.family}: {evidence.rule})", style="dim")
+    return reason.append(visible(f"  ({evidence.family}: {evidence.rule})"), style="dim")
 
 
 def _weight(weight: float) -> Text:

@@ -1,5 +1,6 @@
 """Tests of the DNS probe against a scripted name server on loopback."""
 
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -189,6 +190,14 @@ class TestDnsProbe:
         (name,) = (await probe.run(HOST)).names
 
         assert name.name == "\\027[2J\\255.example"
+
+    async def test_a_loop_of_aliases_ends(self, probe: DnsProbe, server: NameServer) -> None:
+        """A name that is an alias of itself costs a few questions, and nothing hangs."""
+        server.zone = {(REVERSE, "PTR"): [f"{REVERSE} CNAME {REVERSE}"]}
+
+        with suppress(ProbeUnavailable):
+            assert (await probe.run(HOST)).names == ()
+        assert len(server.asked) <= 20
 
     async def test_a_forbidden_address_is_not_looked_up(
         self, probe: DnsProbe, server: NameServer
