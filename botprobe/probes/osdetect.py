@@ -3,7 +3,8 @@
 Starting nmap with ``-O`` costs ten times what one more host costs, so hosts share processes. They
 go through two stages: ports first, a whole crowd per process; then OS detection for those with an
 open port, few per process, because without an open port nmap seldom finds a match. A host that
-comes alone starts at once; those that come while all processes are busy go together in the next.
+comes alone starts at once, and mostly needs one process for both; those that come while all
+processes are busy go together in the next.
 """
 
 import asyncio
@@ -20,7 +21,13 @@ from botprobe.model.mail import IpAddress
 from botprobe.model.results import OsResult, PortState
 from botprobe.model.target import Target
 from botprobe.probes.base import Permission
-from botprobe.probes.osdetect_nmap import os_scan, port_scan, require_raw_socket, run_nmap
+from botprobe.probes.osdetect_nmap import (
+    lone_scan,
+    os_scan,
+    port_scan,
+    require_raw_socket,
+    run_nmap,
+)
 
 # Mail, the usual servers, and what Windows leaves open; nmap wants an open and a closed port.
 PORTS = (21, 22, 25, 80, 110, 135, 139, 143, 443, 445, 3389, 5900)
@@ -119,8 +126,8 @@ def os_arguments(batch: Sequence[Job]) -> tuple[str, ...]:
 
 
 def ports_known(job: Job, result: OsResult) -> bool:
-    """Send hosts with an open port on; the others are through."""
-    if not result.open_ports:
+    """Send hosts with an open port on; the others are through, and who has an OS already."""
+    if not result.open_ports or result.matches:
         job.finish(result)
         return False
     job.ports, job.company = result, HOSTS_PER_OS_SCAN
@@ -250,6 +257,8 @@ class OsEngine:
         return True
 
     def _port_arguments(self, batch: Sequence[Job]) -> tuple[str, ...]:
+        if len(batch) == 1:  # it would wait for a second process to start
+            return lone_scan(batch[0].address, self.ports)
         return port_scan([job.address for job in batch], self.ports)
 
 

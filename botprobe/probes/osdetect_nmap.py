@@ -72,6 +72,14 @@ def os_scan(addresses: Sequence[IpAddress], ports: Iterable[int]) -> tuple[str, 
     )
 
 
+def lone_scan(address: IpAddress, ports: Iterable[int]) -> tuple[str, ...]:
+    """Write the arguments for one host in one process: its ports, and its OS where that is sure.
+
+    With ``--osscan-limit`` nmap tries the OS only of a host with an open and a closed port.
+    """
+    return ("--osscan-limit", *os_scan([address], ports))
+
+
 def _common(addresses: Sequence[IpAddress], ports: Iterable[int]) -> tuple[str, ...]:
     return (
         *("--privileged", "-n", "-Pn", "--disable-arp-ping", "--max-retries", "1"),

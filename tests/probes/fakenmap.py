@@ -46,7 +46,8 @@ def answer(address):
         state = "open" if port in does else "closed"
         print('<port protocol="tcp" portid="%d"><state state="%s"/></port>' % (port, state))
     print('</ports>')
-    if "-O" in arguments:
+    sure = does and len(does) < len(ports)
+    if "-O" in arguments and (sure or "--osscan-limit" not in arguments):
         print('<os><osmatch name="System of %s" accuracy="100" line="1"/></os>' % address)
     print('</host>', flush=True)
 

@@ -61,28 +61,48 @@ class TestStages:
     async def test_a_host_without_an_open_port_is_measured_by_ports_alone(
         self, fake: FakeNmap, permission: FakePermission
     ) -> None:
-        """Without an open port nmap would only guess, and it is not asked to."""
+        """Without an open port nmap would only guess: in company it is not asked to."""
         async with OsEngine(permission=permission, program=fake.program, ports=(25, 80)) as engine:
-            result = await engine.detect(HOST)
+            alone = await engine.detect(HOST)
+            in_company, _ = await detect_all(engine, hosts(2))
 
-        assert result == OsResult(
+        assert alone == OsResult(
             ports=((25, PortState.CLOSED), (80, PortState.CLOSED)), nmap_version="7.93"
         )
-        assert ["-O" in call for call in fake.calls] == [False]
+        assert in_company == alone
+        assert ["--osscan-limit" in call for call in fake.calls] == [True, False]
+        assert ["-O" in call for call in fake.calls] == [True, False]
+
+    @pytest.mark.parametrize(("ports", "calls"), [((25, 80), 1), ((25,), 2)])
+    async def test_a_lone_host_needs_one_process_where_nmap_is_sure(
+        self, fake: FakeNmap, permission: FakePermission, ports: tuple[int, ...], calls: int
+    ) -> None:
+        """With an open and a closed port it is done at once; behind a firewall nmap asks again."""
+        fake.hosts = {str(HOST): [25]}
+
+        async with OsEngine(permission=permission, program=fake.program, ports=ports) as engine:
+            result = await engine.detect(HOST)
+
+        assert result.matches == (OsMatch(name=f"System of {HOST}", accuracy=100),)
+        assert len(fake.calls) == calls
 
     async def test_an_open_port_leads_to_os_detection(
         self, fake: FakeNmap, permission: FakePermission
     ) -> None:
         """The second stage asks one open and one closed port; the first stage's ports are kept."""
-        fake.hosts = {str(HOST): [25, 80]}
+        one, other = hosts(2)
+        fake.hosts = {str(one): [25, 80], str(other): [25, 80]}
         probe_ports = (22, 25, 80, 443)
 
         async with OsEngine(
             permission=permission, program=fake.program, ports=probe_ports
         ) as engine:
-            result = await OsProbe(engine=engine).run(Target(HOST))
+            results = await asyncio.gather(
+                *(OsProbe(engine=engine).run(Target(host)) for host in (one, other))
+            )
 
-        assert result.matches == (OsMatch(name=f"System of {HOST}", accuracy=100),)
+        result = results[0]
+        assert result.matches == (OsMatch(name=f"System of {one}", accuracy=100),)
         assert result.open_ports == (25, 80)
         assert [port for port, _ in result.ports] == [22, 25, 80, 443]
         _, second = fake.calls
@@ -189,7 +209,9 @@ class TestSafety:
         """Whoever opts out while waiting gets no further packet."""
         fake.hosts = {str(HOST): [22]}
 
-        async with OsEngine(permission=ClosingPermission(times), program=fake.program) as engine:
+        async with OsEngine(
+            permission=ClosingPermission(times), program=fake.program, ports=(22,)
+        ) as engine:
             (result,) = await detect_all(engine, [HOST])
 
         assert isinstance(result, RefusedByScope)
