@@ -212,6 +212,10 @@ class Pipeline:
         self.watcher.finished(case)
         return case
 
+    async def left(self) -> int:
+        """Return how many investigations the budgets still allow to whoever shares the store."""
+        return self.budget.left_of(await self.ledger.spent(), self.now())
+
     async def _spend(self, target: Target) -> str | None:
         """Have the investigation granted and written down, or return why it is not."""
         address = unmapped(target.address)

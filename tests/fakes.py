@@ -42,6 +42,7 @@ class FakeStore:
     kept: list[Case] = field(default_factory=list)
     mails: list[Mail] = field(default_factory=list)
     observed: list[Observation] = field(default_factory=list)
+    others_spent: Spent = field(default_factory=Spent)
     granted: list[Grant] = field(default_factory=list)
     broken: bool = False
     full: bool = False
@@ -81,8 +82,9 @@ class FakeStore:
         return refused
 
     async def spent(self) -> Spent:
-        """Return that nothing was spent."""
-        return Spent()
+        """Return what others are said to have spent."""
+        self.entered.set()
+        return self.others_spent
 
     async def audit(
         self, network: IpNetwork, since: datetime | None, until: datetime | None, most: int

@@ -81,6 +81,13 @@ class Budget:
             self._note(address, now)
         return reason
 
+    def left_of(self, spent: Spent, now: datetime) -> int:
+        """Return how many investigations remain, by what this process and the whole store spent."""
+        rooms = [self.limits.per_hour - spent.hour, self.limits.per_day - spent.day]
+        if self.limits.total is not None:
+            rooms.append(self.limits.total - spent.total)
+        return max(0, min(self.left(now), *rooms))
+
     def decide(self, spent: Spent, now: datetime, *, fresh: bool = False) -> str | None:
         """Say why what the whole store spent leaves no room, None if it does.
 

@@ -92,7 +92,7 @@ class Worker:
 
     async def _fill(self, group: asyncio.TaskGroup) -> None:
         """Claim as many hosts as there are places and budget."""
-        budget = self.pipeline.budget.left(self.pipeline.now())
+        budget = await self._patiently(self.pipeline.left)
         free = min(self.concurrency - self.under_way, budget)
         others = min(free, self.concurrency - int(self.concurrency * RESERVE) - self.under_way)
         claims = await self._claim(group, free, (Rank.FRESH,))

@@ -12,6 +12,7 @@ import pytest
 
 from botprobe.errors import StoreError
 from botprobe.hostlog import HostLog
+from botprobe.model.audit import Spent
 from botprobe.model.results import PingResult
 from botprobe.model.target import Target
 from botprobe.model.work import Rank
@@ -22,7 +23,7 @@ from botprobe.scope.budget import Budget, Limits
 from botprobe.service.worker import MAX_TRIES, Worker
 from botprobe.store.sqlite import SqliteStore
 from tests.cases import HOST
-from tests.fakes import silent_probes
+from tests.fakes import FakeStore, silent_probes
 from tests.service.fakes import FakeAudience
 from tests.service.test_reader import Listener
 from tests.store.test_hosts import DAY, EVERYBODY, LEASE, OTHER, arrival
@@ -252,6 +253,19 @@ class TestWorker:
             await audience.wait_for(lambda: len(audience.cases) == 1)
 
         assert audience.cases[0].refused is None
+        assert await store.waiting() == 1
+
+    async def test_waits_while_others_have_spent_the_budget(
+        self, tmp_path: Path, store: SqliteStore
+    ) -> None:
+        """What another process spent of the shared budget leaves its hosts due, too."""
+        audience, ledger = Listener(), FakeStore(others_spent=Spent(hour=1))
+        limited = replace(pipeline(store, limits=Limits(per_hour=1)), ledger=ledger)
+        await store.take([arrival("1", HOST)], DAY)
+        async with working(worker_of(limited, store, tmp_path, audience)):
+            await asyncio.wait_for(ledger.entered.wait(), 5)
+
+        assert audience.cases == []
         assert await store.waiting() == 1
 
     async def test_closing_lets_hosts_come_to_their_end(
