@@ -1,10 +1,12 @@
 """What the wire of the laboratory shows of those who must not be asked, or not often."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.lab.runner import run_in_lab
+from tests.service import liars
 from tests.service.reflection import HANDFUL
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
@@ -25,3 +27,26 @@ def test_a_campaign_that_claims_a_victim_causes_a_handful_of_probes() -> None:
     assert list(victim["refused"]) == ["budget of 198.18.200.0/24 for a day is spent"]
     assert left_alone["reached"] == left_alone["granted"] == []
     assert list(left_alone["refused"]) == ["opted out"]
+
+
+def test_all_liars_at_once_stop_nobody(tmp_path: Path) -> None:
+    """Endless, hostile and silent hosts: the watch goes on, its memory stays, each case is read."""
+    population = tmp_path / "liars.toml"
+    population.write_text(liars.population(), "utf-8")
+
+    done = run_in_lab(
+        *("python", "-m", "tests.service.liars"),
+        options=["--population", str(population)],
+        timeout=200,
+    )
+
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert seen["all looked at"]
+    assert seen["alive"]
+    assert max(seen["megabytes"]) <= seen["megabytes"][0] + 10
+    assert seen["with control characters"] == []
+    assert seen["with scripts"] == []
+    assert seen["formulas"] == []
+    assert seen["labels"].keys() == {*liars.HOSTS, liars.HONEST}
+    assert "bot" not in seen["labels"].values()
