@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from botprobe.classify.classifier import judge
 from botprobe.classify.listings import read_zones
 from botprobe.classify.weights import NEVER_LATE, Weights, load_weights
-from botprobe.config import Settings, is_shared, networks, state_directory
+from botprobe.config import Settings, addresses, is_shared, networks, state_directory
 from botprobe.errors import ConfigError
 from botprobe.hostlog import HostLog
 from botprobe.intake.mailfile import after_action, moved_folder
@@ -35,6 +35,7 @@ from botprobe.queue.base import Bell
 from botprobe.scope.addresses import Scope
 from botprobe.scope.budget import Budget, Limits
 from botprobe.scope.optout import read_optout
+from botprobe.scope.surroundings import surroundings
 from botprobe.service.again import parse_again
 from botprobe.service.audience import Audience, Everyone
 from botprobe.service.batch import Batch
@@ -86,6 +87,7 @@ def scope_of(settings: Settings) -> Scope:
         allow=networks(table.allow, "scope.allow"),
         own_networks=networks(table.own_networks, "scope.own_networks"),
         opted_out=read_optout(Path(table.optout)) if table.optout else (),
+        around=surroundings(addresses(settings.dns.nameservers, "dns.nameservers")),
     )
 
 

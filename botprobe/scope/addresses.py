@@ -6,8 +6,8 @@ Sources: the IANA special-purpose address registries for IPv4 and IPv6 (RFC 6890
 the IANA multicast registries, RFC 4291 for the forms that embed an IPv4 address.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from botprobe.errors import RefusedByScope
@@ -70,6 +70,8 @@ class Scope:
     """Networks of the operator; never opened by ``allow``."""
     opted_out: tuple[IpNetwork, ...] = ()
     """Who asked not to be probed; never opened by ``allow``."""
+    around: Mapping[IpAddress, str] = field(default_factory=dict)
+    """Own addresses, gateways and resolvers, with what each is; never opened by ``allow``."""
 
     def refusal(self, address: IpAddress) -> str | None:
         """Say why ``address`` must not be probed, or None if it may be."""
@@ -78,6 +80,8 @@ class Scope:
             return "opted out"
         if _covering(address, self.own_networks) is not None:
             return "own network"
+        if (what := self.around.get(address)) is not None:
+            return what
         if _covering(address, self.allow) is not None:
             return None
         return special_purpose(address)
