@@ -51,7 +51,7 @@ async def open_probes(
         ConfigError: a setting is wrong.
     """
     nameservers = nameservers_of(settings)
-    smtp = GuardedSmtpProbe(probe=_smtp_probe(settings, scope), canary=canary_of(settings, gauges))
+    smtp = smtp_of(settings, scope, gauges)
     dnsbl, p0f = dnsbl_of(settings, scope, gauges), settings.passive.p0f
     if listener is not None and settings.proxy.check:
         proxy = ProxyProbe(permission=scope, listener=listener)
@@ -147,6 +147,11 @@ def canary_of(settings: Settings, gauges: Gauges = NO_GAUGES) -> Canary:
         max_age=settings.canary.every_seconds,
         gauges=gauges,
     )
+
+
+def smtp_of(settings: Settings, scope: Scope, gauges: Gauges = NO_GAUGES) -> GuardedSmtpProbe:
+    """Return the probe of port 25, which is silent while the canary is."""
+    return GuardedSmtpProbe(probe=_smtp_probe(settings, scope), canary=canary_of(settings, gauges))
 
 
 def nameservers_of(settings: Settings) -> Nameservers:

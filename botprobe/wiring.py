@@ -147,7 +147,7 @@ async def open_batch(
     """
     _raise_file_limit()
     async with open_store(settings) as store, open_listener(settings) as listener:
-        budget = await _budget(settings, store)
+        budget = await budget_of(settings, store)
         scope, judging = scope_of(settings), judge_of(settings)
         async with open_probes(settings, scope, listener) as probes:
             pipeline = Pipeline(
@@ -346,7 +346,7 @@ async def open_watch(
         open_work(settings, audience.trouble) as (store, bell),
         open_listener(settings) as listener,
     ):
-        budget = await _budget(settings, store)
+        budget = await budget_of(settings, store)
         means = Means(
             store=store,
             bell=bell,
@@ -411,7 +411,7 @@ def _signature(optout: str | None) -> object:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-async def _budget(settings: Settings, store: CaseStore) -> Budget:
+async def budget_of(settings: Settings, store: CaseStore) -> Budget:
     """Return the budget, less what was spent of it before."""
     budget = Budget(_limits(settings))
     memory = max(budget.limits.cooldown, timedelta(days=1))

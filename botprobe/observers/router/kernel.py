@@ -14,7 +14,15 @@ from typing import Any
 
 from botprobe.errors import ProbeUnavailable
 from botprobe.model.mail import IpAddress
-from botprobe.observers.router.rules import FAMILIES, TABLE, RouterRules, blocking, removal, ruleset
+from botprobe.observers.router.rules import (
+    FAMILIES,
+    TABLE,
+    RouterRules,
+    blocking,
+    key_of,
+    removal,
+    ruleset,
+)
 
 # A dump of a hundred thousand elements takes a second and a half.
 _SECONDS = 30.0
@@ -34,6 +42,8 @@ class Counts:
     servers: frozenset[IpAddress] = frozenset()
     targets: Counter[IpAddress] = field(default_factory=Counter)
     """How many addresses each sent to."""
+    hosts: dict[IpAddress, set[IpAddress]] = field(default_factory=dict)
+    """The addresses themselves; of IPv6 several may share a /64."""
     limits: dict[IpAddress, frozenset[int]] = field(default_factory=dict)
     """Hop limits with which its connections came."""
 
@@ -81,8 +91,11 @@ class Kernel:
             return Counts(one_way=one_way)
         targets: Counter[IpAddress] = Counter()
         limits: dict[IpAddress, set[int]] = {}
+        hosts: dict[IpAddress, set[IpAddress]] = {}
         for parts in await self._elements("targets"):
-            targets[_address(parts["val"]["concat"][0])] += 1
+            source = parts["val"]["concat"][0]
+            targets[_address(source)] += 1
+            hosts.setdefault(_address(source), set()).add(ip_address(source))
         for parts in await self._elements("hops"):
             source, limit = parts["val"]["concat"]
             limits.setdefault(_address(source), set()).add(int(limit))
@@ -94,6 +107,7 @@ class Kernel:
             collected=await self._counters("collected"),
             servers=frozenset([_address(one["val"]) for one in await self._elements("servers")]),
             targets=targets,
+            hosts=hosts,
             limits={address: frozenset(found) for address, found in limits.items()},
         )
 
@@ -142,5 +156,5 @@ class Kernel:
 
 
 def _address(text: Any) -> IpAddress:
-    """Read an address as nft writes it, a /64 as its first address."""
-    return ip_address(str(text))
+    """Read an address as nft writes it, as the key of its host."""
+    return key_of(ip_address(str(text)))

@@ -39,10 +39,15 @@ class RouterRules:
     cleanup: int = 86_400
     """Seconds after which an address that sends nothing is forgotten: it may have a new owner."""
     enforce: Action = Action.ACCEPT
-    sink: tuple[IpAddress, int] | None = None
-    """Where mail of blocked hosts is redirected to: address and port."""
+    sink: tuple[IpAddress | None, int] | None = None
+    """Where mail of blocked hosts is redirected to; without an address, a port of the router."""
     conntrack: bool = False
     """Let connection tracking say which connections exist; exact at the price of its cost."""
+
+    @property
+    def unnoticed(self) -> int:
+        """Counted packets of a host before its counter begins."""
+        return max(1, UNNOTICED // self.sampling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +90,16 @@ def removal() -> str:
 def blocking(addresses: Iterable[IpAddress], seconds: int) -> str:
     """Write the elements that block hosts for so many seconds."""
     return "".join(
-        f"add element {TABLE} blocked{one.version} {{ {_key(one)} timeout {seconds}s }}\n"
+        f"add element {TABLE} blocked{one.version} {{ {key_of(one)} timeout {seconds}s }}\n"
         for one in addresses
     )
 
 
-def _key(address: IpAddress) -> str:
+def key_of(address: IpAddress) -> IpAddress:
+    """Return what the sets know a host by: of IPv6 the first address of its /64."""
     if address.version == 4:
-        return str(address)
-    return str(ip_network(f"{address}/64", strict=False).network_address)
+        return address
+    return ip_network(f"{address}/64", strict=False).network_address
 
 
 def _sets(family: Family, rules: RouterRules) -> Iterator[str]:
@@ -179,7 +185,7 @@ def _send(family: Family, rules: RouterRules) -> Iterator[str]:
 
 def _notice(family: Family, rules: RouterRules) -> str:
     version, word, source = family.version, family.word, family.source
-    burst = f"burst {max(1, UNNOTICED // rules.sampling)} packets"
+    burst = f"burst {rules.unnoticed} packets"
     line = (
         f"update @meter{version} {{ {source} limit rate over 1/day {burst} }}"
         f" update @heavy{version} {{ {source} counter }}"
@@ -207,32 +213,38 @@ def _answer(family: Family, rules: RouterRules) -> Iterator[str]:
 
 
 def _enforcing(rules: RouterRules) -> Iterator[str]:
-    ports = ", ".join(map(str, SMTP_PORTS))
     if rules.enforce is Action.DROP:
-        yield _chain(
-            "enforce",
-            [
-                "type filter hook prerouting priority -280; policy accept;",
-                *(
-                    f"tcp dport {{ {ports} }} {family.source} @blocked{family.version} counter drop"
-                    for family in FAMILIES
-                ),
-            ],
-        )
+        hook = "type filter hook prerouting priority -280; policy accept;"
+        drops = (f"{_mail_of_blocked(family, rules)} counter drop" for family in FAMILIES)
+        yield _chain("enforce", [hook, *drops])
     elif rules.enforce is Action.REDIRECT and rules.sink is not None:
-        address, port = rules.sink
-        family = next(one for one in FAMILIES if one.version == address.version)
-        place = f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
-        yield _chain(
-            "redirect",
-            [
-                "type nat hook prerouting priority dstnat; policy accept;",
-                (
-                    f"tcp dport {{ {ports} }} {family.source} @blocked{family.version}"
-                    f" dnat {family.word} to {place}"
-                ),
-            ],
-        )
+        yield from _diverting(rules, *rules.sink)
+
+
+def _diverting(rules: RouterRules, address: IpAddress | None, port: int) -> Iterator[str]:
+    """New connections go to the sink; what still comes through is older, or has no sink."""
+    places, drops = [], []
+    for family in FAMILIES:
+        chosen, passes = _mail_of_blocked(family, rules), ""
+        if address is None:
+            places.append(f"{chosen} counter redirect to :{port}")
+        elif address.version == family.version:
+            place = f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+            places.append(f"{chosen} counter dnat {family.word} to {place}")
+            passes = f" {family.word} daddr != {address}"
+        drops.append(f"{chosen}{passes} counter drop")
+    yield _chain("divert", ["type nat hook prerouting priority dstnat; policy accept;", *places])
+    yield _chain("enforce", ["type filter hook forward priority 0; policy accept;", *drops])
+
+
+def _mail_of_blocked(family: Family, rules: RouterRules) -> str:
+    """Match what is acted on; a spared host stays so although a bot shares its /64."""
+    ports, version, word = ", ".join(map(str, SMTP_PORTS)), family.version, family.word
+    inside = f" {word} saddr @inside{version}" if rules.inside else ""
+    return (
+        f"tcp dport {{ {ports} }} {family.source} @blocked{version}"
+        f" {word} saddr != @spared{version}{inside}"
+    )
 
 
 def _chain(name: str, lines: Iterable[str]) -> str:
