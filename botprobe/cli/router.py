@@ -166,7 +166,9 @@ def report(
         )
         judged = run_live(settings_from(config, store=store), choices)
     if as_json:
-        print_json(router_document(judged, rule, notes))
+        acts = enforce and not pcap
+        taken = Action[action.name] if acts else Action.ACCEPT
+        print_json(router_document(judged, rule, notes, taken))
     elif packets:
         _print_lines(files, judged)
     else:

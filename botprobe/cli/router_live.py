@@ -96,7 +96,7 @@ async def _run(
                 ledger=Ledger(rule=choices.rule, unnoticed=choices.rules.unnoticed),
                 confirm=confirm,
                 screen=board,
-                clock=time.monotonic,
+                clock=time.time,
                 action=choices.rules.enforce,
                 every=choices.every,
                 block_seconds=choices.block_seconds,
