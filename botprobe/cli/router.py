@@ -197,10 +197,8 @@ def rules(
     enforce: Enforce = False,
     action: OnSuspects = Act.DROP,
     sink_place: SinkPlace = "2525",
-    show: Annotated[bool, typer.Option("--print", help="Print it; nothing else is done.")] = True,
 ) -> None:
     """Print the ruleset that would be loaded, for nft -f."""
-    del show
     choice = action if enforce else None
     print(ruleset(_rules(inside, allow, sampling, cleanup, choice, sink_place)), end="")
 

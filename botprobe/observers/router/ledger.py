@@ -39,10 +39,16 @@ class Ledger:
     """Packets of a host that the kernel let pass before its counter began."""
     _hosts: dict[IpAddress, _Host] = field(default_factory=dict)
     _counts: Counts = field(default_factory=Counts)
+    _one_way: dict[IpAddress, float] = field(default_factory=dict)
+    """When packets without an answer were last seen."""
 
     def update(self, counts: Counts, now: float) -> None:
         """Take the counters in; whom the kernel has forgotten is forgotten here too."""
-        self._counts = counts
+        before, self._counts = self._counts.one_way, counts
+        self._one_way = {
+            address: now if before.get(address) != packets else self._one_way[address]
+            for address, packets in counts.one_way.items()
+        }
         for address in self._hosts.keys() - counts.sent.keys():
             del self._hosts[address]
         for address, noticed in counts.sent.items():
@@ -108,7 +114,7 @@ class Ledger:
                 one_way=counts.one_way[address],
                 sends=counts.opened.get(address, 0),
                 answers=address in counts.servers,
-                last=0.0,
+                last=self._one_way[address],
             )
         for address, host in self._hosts.items():
             passive = address in counts.servers

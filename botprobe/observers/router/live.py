@@ -90,10 +90,12 @@ class LiveRouter:
     async def _act(self, now: float) -> None:
         judged = self.ledger.judged()
         chosen = [one for one in judged if self._is_due(one, now)]
+        # Noted before the kernel is waited for: another answer may come meanwhile.
+        for one in chosen:
+            self.ledger.block(one.entry.address, now + self.block_seconds)
         if chosen:
             await self.kernel.block([one.entry.address for one in chosen], self.block_seconds)
         for one in chosen:
-            self.ledger.block(one.entry.address, now + self.block_seconds)
             self.screen.acted(one, self.action)
         self.screen.table(judged)
 

@@ -41,8 +41,6 @@ class RouterRules:
     enforce: Action = Action.ACCEPT
     sink: tuple[IpAddress | None, int] | None = None
     """Where mail of blocked hosts is redirected to; without an address, a port of the router."""
-    conntrack: bool = False
-    """Let connection tracking say which connections exist; exact at the price of its cost."""
 
     @property
     def unnoticed(self) -> int:
@@ -110,9 +108,8 @@ def _sets(family: Family, rules: RouterRules) -> Iterator[str]:
     yield f"  set targets{version} {{ type {kind} . {kind}; {dynamic} }}"
     hops = "ip ttl" if version == 4 else "ip6 hoplimit"
     yield f"  set hops{version} {{ typeof {family.word} saddr . {hops}; {dynamic} }}"
-    if not rules.conntrack:
-        flows = f"size {_FLOWS}; flags dynamic,timeout; timeout {_FLOW_SECONDS}s;"
-        yield f"  set flows{version} {{ type {kind} . inet_service . {kind}; {flows} }}"
+    flows = f"size {_FLOWS}; flags dynamic,timeout; timeout {_FLOW_SECONDS}s;"
+    yield f"  set flows{version} {{ type {kind} . inet_service . {kind}; {flows} }}"
     yield f"  set blocked{version} {{ type {kind}; size {_HOSTS}; flags timeout; }}"
     for name, networks in (("inside", rules.inside), ("spared", rules.spared)):
         chosen = ", ".join(str(one) for one in networks if one.version == version)
@@ -124,17 +121,15 @@ def _counting(rules: RouterRules) -> str:
     sending = ", ".join(f"{port} : goto sending" for port in SMTP_PORTS)
     fetching = ", ".join(f"{port} : goto fetching" for port in MAILBOX_PORTS)
     answering = ", ".join(f"{port} : goto answering" for port in SMTP_PORTS + MAILBOX_PORTS)
-    # Connection tracking looks at a packet at -200; before it there is nothing to ask.
-    priority = -190 if rules.conntrack else -290
     lines = [
         *(_notice(family, rules) for family in FAMILIES),
-        _chain("sending", [*_preface(rules, "opened"), *_each(rules, _send)]),
-        _chain("fetching", [*_preface(rules, "collected"), *_each(rules, _fetch)]),
-        _chain("answering", [line for family in FAMILIES for line in _answer(family, rules)]),
+        _chain("sending", [*_preface(rules, "opened"), *_each(_send)]),
+        _chain("fetching", [*_preface(rules, "collected"), *_each(_fetch)]),
+        _chain("answering", [line for family in FAMILIES for line in _answer(family)]),
         _chain(
             "count",
             [
-                f"type filter hook prerouting priority {priority}; policy accept;",
+                "type filter hook prerouting priority -290; policy accept;",
                 f"tcp dport vmap {{ {sending}, {fetching} }}",
                 f"tcp sport vmap {{ {answering} }}",
             ],
@@ -163,23 +158,19 @@ def _preface(rules: RouterRules, connections: str) -> Iterator[str]:
         yield f"numgen inc mod {rules.sampling} != 0 return"
 
 
-def _each(
-    rules: RouterRules, write: Callable[[Family, RouterRules], Iterator[str]]
-) -> Iterator[str]:
+def _each(write: Callable[[Family], Iterator[str]]) -> Iterator[str]:
     for family in FAMILIES:
-        yield from write(family, rules)
+        yield from write(family)
 
 
-def _exists(family: Family, rules: RouterRules) -> str:
-    if rules.conntrack:
-        return f"meta nfproto ipv{family.version} ct state established"
+def _exists(family: Family) -> str:
     word, version = family.word, family.version
     return f"{word} saddr . tcp sport . {word} daddr @flows{version}"
 
 
-def _send(family: Family, rules: RouterRules) -> Iterator[str]:
+def _send(family: Family) -> Iterator[str]:
     version = family.version
-    yield f"{_exists(family, rules)} goto noticed{version}"
+    yield f"{_exists(family)} goto noticed{version}"
     yield f"meta nfproto ipv{version} update @oneway{version} {{ {family.source} counter }} return"
 
 
@@ -194,22 +185,21 @@ def _notice(family: Family, rules: RouterRules) -> str:
     return _chain(f"noticed{version}", [line])
 
 
-def _fetch(family: Family, rules: RouterRules) -> Iterator[str]:
+def _fetch(family: Family) -> Iterator[str]:
     version = family.version
-    yield f"{_exists(family, rules)} update @fetches{version} {{ {family.source} counter }} return"
+    yield f"{_exists(family)} update @fetches{version} {{ {family.source} counter }} return"
 
 
-def _answer(family: Family, rules: RouterRules) -> Iterator[str]:
+def _answer(family: Family) -> Iterator[str]:
     word, version = family.word, family.version
     yield (
         f"meta nfproto ipv{version} tcp sport 25 tcp flags & (syn | ack) == syn | ack"
         f" update @servers{version} {{ {family.source} }} return"
     )
-    if not rules.conntrack:
-        yield (
-            f"tcp flags & (syn | rst | ack) == ack"
-            f" update @flows{version} {{ {word} daddr . tcp dport . {word} saddr }}"
-        )
+    yield (
+        f"tcp flags & (syn | rst | ack) == ack"
+        f" update @flows{version} {{ {word} daddr . tcp dport . {word} saddr }}"
+    )
 
 
 def _enforcing(rules: RouterRules) -> Iterator[str]:
@@ -231,7 +221,8 @@ def _diverting(rules: RouterRules, address: IpAddress | None, port: int) -> Iter
         elif address.version == family.version:
             place = f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
             places.append(f"{chosen} counter dnat {family.word} to {place}")
-            passes = f" {family.word} daddr != {address}"
+            # Redirected by now; any other port is none of those that are dropped.
+            passes = f" {family.word} daddr != {address}" if port in SMTP_PORTS else ""
         drops.append(f"{chosen}{passes} counter drop")
     yield _chain("divert", ["type nat hook prerouting priority dstnat; policy accept;", *places])
     yield _chain("enforce", ["type filter hook forward priority 0; policy accept;", *drops])

@@ -1,0 +1,133 @@
+"""The router, in namespaces: bots lose their mail, nobody else loses a packet."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from tests.lab.proxyabuse import run_private
+from tests.lab.routing import (
+    ACTORS,
+    ALLOWED,
+    BOT,
+    FORGED,
+    MAIL_SERVER,
+    ONE_WAY,
+    SHARED,
+    USER,
+    Actor,
+)
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
+
+Told = dict[str, Any]
+
+INNOCENT = [address for one in ACTORS if one is not BOT for address in one.addresses]
+
+STANDINGS = {
+    BOT: "suspect",
+    USER: "normal",
+    MAIL_SERVER: "mail server",
+    ONE_WAY: "one way only",
+    FORGED: "one way only",
+    SHARED: "shared",
+}
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the sink as a user")
+
+
+def played(scene: str) -> Iterator[Told]:
+    """Play a scene; not below pytest's own folder, which the sink's user may not enter."""
+    with TemporaryDirectory(prefix="botprobe-router-") as name:
+        Path(name).chmod(0o755)
+        told: Told = json.loads(run_private("tests.lab.routed", name, scene))
+        told["metrics"] = (Path(name) / "router.prom").read_text()
+        yield told
+
+
+@pytest.fixture(scope="module")
+def dropped() -> Iterator[Told]:
+    """A router that drops, asks on port 25, and is killed in the end."""
+    yield from played("drop")
+
+
+@pytest.fixture(scope="module")
+def redirected() -> Iterator[Told]:
+    """A router that counts one packet of five and redirects to its own sink, for six seconds."""
+    yield from played("redirect")
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[Told]:
+    """A router that asks nobody and redirects to a sink on another machine, by IPv4."""
+    yield from played("elsewhere")
+
+
+def keys(actor: Actor) -> tuple[str, str]:
+    """Return what the table calls an actor: of IPv6 the /64."""
+    four, six = actor.addresses
+    return four, six.removesuffix("1")
+
+
+def assert_only_bots_suffered(told: Told) -> None:
+    """Check table, connections and mails of everybody."""
+    standings = {one["ip"]: one["standing"] for one in told["table"]["addresses"]}
+    for actor, standing in STANDINGS.items():
+        assert [standings.get(key) for key in keys(actor)] == [standing] * 2, actor.name
+    assert not standings.keys() & set(keys(ALLOWED))
+    assert {one for one, whole in told["kept"].items() if not whole} == set(BOT.addresses)
+    assert {told["sent"][address] for address in INNOCENT} == {"taken"}
+    assert told["arrived"] == sorted(INNOCENT)
+    acted = {one["ip"] for one in told["table"]["addresses"] if one["action"] != "accept"}
+    assert acted == set(keys(BOT))
+
+
+class TestDrop:
+    def test_only_the_bot_loses_its_mail(self, dropped: Told) -> None:
+        """Of IPv4 and IPv6: its open connection too, and it is told of once."""
+        assert_only_bots_suffered(dropped)
+        assert [dropped["sent"][address] for address in BOT.addresses] == ["silence"] * 2
+        assert len(dropped["blocks"]) == 2
+
+    def test_acts_within_a_second_of_the_last_packet(self, dropped: Told) -> None:
+        """Asking on port 25 included."""
+        assert max(dropped["acted"].values()) < 1.0
+
+    def test_leaves_no_trace_in_the_ruleset(self, dropped: Told) -> None:
+        """Ctrl-C takes it away; what a kill leaves, off takes away."""
+        assert "table inet botprobe" in dropped["ruleset"].pop("killed")
+        assert dropped["ruleset"] == {"interrupted": "", "off": ""}
+
+    def test_writes_metrics(self, dropped: Told) -> None:
+        """For Prometheus' node exporter."""
+        assert 'botprobe_router_addresses{standing="suspect"} 2.0' in dropped["metrics"]
+
+
+@needs_root
+class TestRedirect:
+    def test_the_bots_mail_lands_in_the_sink(self, redirected: Told) -> None:
+        """With the bot's own address in the Received field; sampling finds the same."""
+        assert_only_bots_suffered(redirected)
+        assert redirected["table"]["rule"]["sampling"] == 5
+        four, six = BOT.addresses
+        mails = sorted(redirected["sink"], key=len)
+        assert len(mails) == 2
+        assert f"Received: from x.example ([{four}])\n" in mails[0]
+        assert f"Received: from x.example ([IPv6:{six}])\n" in mails[1]
+        assert redirected["ruleset"] == {"interrupted": ""}
+
+    def test_a_block_ends_by_itself(self, redirected: Told) -> None:
+        """Then its mail goes through, and the bot is acted on anew because it sent."""
+        assert redirected["arrived later"] == list(BOT.addresses)
+
+    def test_a_sink_elsewhere_takes_the_mail_of_its_family(self, elsewhere: Told) -> None:
+        """The other family has no sink, so its mail is dropped."""
+        assert_only_bots_suffered(elsewhere)
+        four, six = BOT.addresses
+        assert (elsewhere["sent"][four], elsewhere["sent"][six]) == ("taken", "silence")
+        assert len(elsewhere["sink"]) == 1
+        assert f"Received: from x.example ([{four}])\n" in elsewhere["sink"][0]

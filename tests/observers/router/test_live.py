@@ -1,0 +1,172 @@
+"""The loop on the router: who is asked, who is acted on, and how often."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+import pytest
+
+from botprobe.model.mail import IpAddress
+from botprobe.observers.router.credit import Action, CreditRule
+from botprobe.observers.router.kernel import Counts
+from botprobe.observers.router.ledger import Ledger
+from botprobe.observers.router.live import Confirm, LiveRouter
+from botprobe.observers.router.table import Judgement, Standing
+
+BOT, OTHER = ip_address("198.18.0.10"), ip_address("198.18.0.11")
+
+
+@dataclass
+class FakeKernel:
+    """Counts what it is told to, and is slow to block."""
+
+    now: Counts
+    blocked: list[IpAddress] = field(default_factory=list)
+
+    async def counts(self) -> Counts:
+        """Tell the counters."""
+        return self.now
+
+    async def block(self, addresses: Iterable[IpAddress], seconds: int) -> None:
+        """Block after a while, as nft does."""
+        assert seconds > 0
+        await asyncio.sleep(0.01)
+        self.blocked += addresses
+
+
+@dataclass
+class Notes:
+    """Keeps what it is told."""
+
+    judged: list[Judgement] = field(default_factory=list)
+    acts: list[IpAddress] = field(default_factory=list)
+    unsure: list[IpAddress] = field(default_factory=list)
+
+    def table(self, judged: list[Judgement]) -> None:
+        """Keep the table."""
+        self.judged = judged
+
+    def acted(self, judged: Judgement, action: Action) -> None:
+        """Keep a block."""
+        assert action is Action.DROP
+        self.acts.append(judged.entry.address)
+
+    def unconfirmed(self, address: IpAddress) -> None:
+        """Keep who could not be asked."""
+        self.unsure.append(address)
+
+    @property
+    def standings(self) -> dict[IpAddress, Standing]:
+        """Who stands how."""
+        return {one.entry.address: one.standing for one in self.judged}
+
+
+@dataclass
+class Scene:
+    """A router with two hosts over the threshold."""
+
+    answer: bool | None = False
+    action: Action = Action.DROP
+    asked: list[IpAddress] = field(default_factory=list)
+    notes: Notes = field(default_factory=Notes)
+    kernel: FakeKernel = field(
+        default_factory=lambda: FakeKernel(Counts(sent={BOT: 200, OTHER: 200}))
+    )
+
+    def router(self, *, confirm: bool = True) -> LiveRouter:
+        """Make the router."""
+
+        async def ask(address: IpAddress) -> bool | None:
+            self.asked.append(address)
+            return self.answer
+
+        asking: Confirm | None = ask if confirm else None
+        return LiveRouter(
+            kernel=self.kernel,
+            ledger=Ledger(rule=CreditRule()),
+            confirm=asking,
+            screen=self.notes,
+            clock=lambda: asyncio.get_running_loop().time(),
+            action=self.action,
+            every=0.001,
+        )
+
+    def run(self, *, confirm: bool = True) -> None:
+        """Let it look for a tenth of a second."""
+        asyncio.run(self.router(confirm=confirm).run(0.1))
+
+
+class TestLiveRouter:
+    def test_each_is_asked_once_and_blocked_once(self) -> None:
+        """Two answers come while the kernel is still busy with the first block."""
+        scene = Scene()
+
+        scene.run()
+
+        assert sorted(map(str, scene.asked)) == [str(BOT), str(OTHER)]
+        assert sorted(map(str, scene.kernel.blocked)) == [str(BOT), str(OTHER)]
+        assert sorted(map(str, scene.notes.acts)) == [str(BOT), str(OTHER)]
+
+    def test_who_takes_mail_is_a_mail_server_and_left_alone(self) -> None:
+        """A greeting on port 25 outweighs every credit."""
+        scene = Scene(answer=True)
+
+        scene.run()
+
+        assert not scene.kernel.blocked
+        assert set(scene.notes.standings.values()) == {Standing.MAIL_SERVER}
+
+    def test_who_cannot_be_asked_is_left_alone(self) -> None:
+        """Not measured is no evidence; the operator is told, once for each."""
+        scene = Scene(answer=None)
+
+        scene.run()
+
+        assert not scene.kernel.blocked
+        assert sorted(map(str, scene.notes.unsure)) == [str(BOT), str(OTHER)]
+
+    @pytest.mark.parametrize(
+        ("action", "blocked"), [(Action.ACCEPT, set()), (Action.DROP, {BOT, OTHER})]
+    )
+    def test_credit_alone_decides_where_nobody_is_asked(
+        self, action: Action, blocked: set[IpAddress]
+    ) -> None:
+        """And a report touches nobody."""
+        scene = Scene(action=action)
+
+        scene.run(confirm=False)
+
+        assert set(scene.kernel.blocked) == blocked
+        assert set(scene.notes.standings.values()) == {Standing.SUSPECT}
+
+
+class TestLedger:
+    def test_a_block_that_ended_is_renewed_only_if_the_host_sends_again(self) -> None:
+        """Whoever fell silent was perhaps cleaned."""
+        ledger = Ledger(rule=CreditRule())
+        ledger.update(Counts(sent={BOT: 200}), 10)
+        ledger.block(BOT, 20)
+        ledger.update(Counts(sent={BOT: 200}), 30)
+        silent = ledger.wants_block(BOT, 30)
+        ledger.update(Counts(sent={BOT: 201}), 40)
+
+        assert (silent, ledger.wants_block(BOT, 40)) == (False, True)
+
+    def test_one_way_packets_have_their_time(self) -> None:
+        """A host of which no answer was seen was last seen when its counter grew."""
+        ledger = Ledger(rule=CreditRule())
+        for packets, now in ((200, 10), (300, 20), (300, 30)):
+            ledger.update(Counts(one_way={OTHER: packets}), now)
+
+        (judged,) = ledger.judged()
+        assert (judged.standing, judged.entry.last) == (Standing.ONE_WAY, 20)
+
+    def test_a_counter_that_begins_anew_gives_no_credit_twice(self) -> None:
+        """The kernel forgets an element and counts from zero."""
+        ledger = Ledger(rule=CreditRule(), unnoticed=50)
+        ledger.update(Counts(sent={BOT: 10}), 1)
+        first = ledger.judged()[0].entry.credit
+        ledger.update(Counts(sent={BOT: 40}), 2)
+
+        assert (first, ledger.judged()[0].entry.credit) == (60, 90)
