@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -131,3 +133,26 @@ class TestRedirect:
         assert (elsewhere["sent"][four], elsewhere["sent"][six]) == ("taken", "silence")
         assert len(elsewhere["sink"]) == 1
         assert f"Received: from x.example ([{four}])\n" in elsewhere["sink"][0]
+
+
+class TestRules:
+    @pytest.mark.parametrize("action", ["drop", "redirect"])
+    def test_nft_takes_what_is_printed(self, action: str) -> None:
+        """In a namespace of its own, and only to check it."""
+        command = (sys.executable, "-m", "botprobe", "router", "rules", "--inside", "198.18.0.0/24")
+        printed = subprocess.run(
+            [*command, "--enforce", "--action", action], capture_output=True, check=True, timeout=30
+        ).stdout
+
+        user = () if os.geteuid() == 0 else ("--map-root-user",)
+        checked = subprocess.run(
+            ["unshare", *user, "--net", "--", "nft", "-c", "-f", "-"],
+            input=printed,
+            capture_output=True,
+            check=False,
+            timeout=30,
+            env={**os.environ, "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"},
+        )
+
+        assert b"table inet botprobe" in printed
+        assert (checked.returncode, checked.stderr) == (0, b"")
