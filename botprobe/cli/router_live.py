@@ -1,6 +1,7 @@
 """``botprobe router`` on the router itself: the kernel counts, this looks and acts."""
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -67,7 +68,7 @@ class RouterBoard:
 
 
 def run_live(settings: Settings, choices: LiveChoices) -> list[Judgement]:
-    """Load the ruleset, look until the time is over or Ctrl-C, take the ruleset away.
+    """Load the ruleset, look until the time is over, Ctrl-C or SIGTERM, take the ruleset away.
 
     Raises:
         BotprobeError: nft is missing or refuses, or a setting is wrong.
@@ -77,7 +78,7 @@ def run_live(settings: Settings, choices: LiveChoices) -> list[Judgement]:
     board = RouterBoard(choices, live)
     try:
         asyncio.run(_run(settings, choices, board, live))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         complain("interrupted; the ruleset is taken away")
     return board.judged
 
@@ -85,7 +86,9 @@ def run_live(settings: Settings, choices: LiveChoices) -> list[Judgement]:
 async def _run(
     settings: Settings, choices: LiveChoices, board: RouterBoard, live: Live | None
 ) -> None:
-    kernel = Kernel()
+    kernel, task = Kernel(), asyncio.current_task()
+    assert task is not None  # noqa: S101  # we run in one
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with _confirmer(settings, wanted=choices.confirm) as confirm:
         await kernel.load(choices.rules)
         try:

@@ -102,6 +102,17 @@ class Router:
         return printed
 
 
+def settled(client: Namespace) -> bool:
+    """Say whether everybody reaches the servers; new links take a moment."""
+    try:
+        for one in ACTORS:
+            for source in one.addresses:
+                dial(client, source, 143).close()
+    except OSError:
+        return False
+    return True
+
+
 def play(client: Namespace, router: Router) -> dict[str, Any]:
     """Have everybody send, wait for the router to act, and see who still gets through."""
     lines = [
@@ -185,6 +196,7 @@ def main(folder: Path, scene: str) -> None:
         _ = [Server(address, port) for address in SERVERS for port in (25, 143)]
     with inside(client):
         _ = [Server(address, 25) for address in MAIL_SERVER.addresses]
+    wait_for(lambda: settled(client), 20, "the servers")
     router, told = Router(folder, SCENES[scene]), dict[str, Any]()
     if scene == "drop":
         router.start()
@@ -202,7 +214,9 @@ def main(folder: Path, scene: str) -> None:
             told["later"] = {source: mail(client, source) for source in BOT.addresses}
             told["arrived later"] = Session.mails[len(told["arrived"]) :]
         told["sink"] = stop_sink(sink, folder)
-    told["table"] = json.loads(router.stop(signal.SIGINT))
+    told["table"] = json.loads(
+        router.stop(signal.SIGTERM if scene == "redirect" else signal.SIGINT)
+    )
     told["blocks"] = [line for _, line in router.said if "credit" in line]
     told["ruleset"] = {"interrupted": run("nft", "list", "ruleset")}
     if scene == "drop":

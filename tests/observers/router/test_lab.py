@@ -112,7 +112,7 @@ class TestDrop:
 @needs_root
 class TestRedirect:
     def test_the_bots_mail_lands_in_the_sink(self, redirected: Told) -> None:
-        """With the bot's own address in the Received field; sampling finds the same."""
+        """The bot's own address is in the Received field; SIGTERM leaves no trace either."""
         assert_only_bots_suffered(redirected)
         assert redirected["table"]["rule"]["sampling"] == 5
         four, six = BOT.addresses
