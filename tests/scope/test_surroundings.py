@@ -80,7 +80,9 @@ class TestSurroundings:
         for name in ("fib_trie", "route", "if_inet6", "ipv6_route", "resolv.conf"):
             (machine / name).write_text(f"head\n{text}", "utf-8", "replace")
 
-        surroundings((), machine, machine / "resolv.conf")
+        found = surroundings((), machine, machine / "resolv.conf")
+
+        assert set(found.values()) <= {OWN, GATEWAY, RESOLVER}
 
     def test_nothing_opens_them(self, machine: Path) -> None:
         """Not even a laboratory that allows the whole range."""
