@@ -1,5 +1,6 @@
 """What holds for all tests."""
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -17,6 +18,15 @@ sys.meta_path[:] = [finder for finder in sys.meta_path if hasattr(finder, "find_
 # Its deadline of 200 ms is one of the wall clock, which a busy machine misses; a test has 20 s.
 settings.register_profile("botprobe", deadline=None)
 settings.load_profile("botprobe")
+
+
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    """Give the umask back that a command in this process has set for its own files."""
+    before = os.umask(0)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,11 @@
 Each raises nothing but the errors that its parser promises, and checks what came out.
 """
 
+import asyncio
 import os
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -70,13 +71,14 @@ def read_maildir_name(data: bytes) -> None:
 
 def read_smtp(data: bytes) -> None:
     """A server's words: aiosmtplib cuts them into a reply, we cut that to size."""
-    protocol = SMTPProtocol()
-    protocol._buffer = bytearray(data)
     response, broke = None, ""
-    try:
-        response = protocol._read_response_from_buffer()
-    except SMTPException as error:
-        broke = why_it_broke(error, "greeting")
+    with closing(asyncio.new_event_loop()) as loop:  # which it wants, and does not use here
+        protocol = SMTPProtocol(loop=loop)
+        protocol._buffer = bytearray(data)
+        try:
+            response = protocol._read_response_from_buffer()
+        except SMTPException as error:
+            broke = why_it_broke(error, "greeting")
     assert len(broke) < MAX_LINE + 100
     if response is None:
         return
