@@ -90,6 +90,7 @@ class Server:
 @contextmanager
 def server(*options: str, durable: bool = False) -> Iterator[Server]:
     """Make a cluster, start its server, and remove both at the end."""
+    # Not below $TMPDIR: the path of a socket has 107 bytes at most (unix(7)).
     folder = Path(tempfile.mkdtemp(prefix="botprobe-pg-", dir="/tmp"))
     try:
         if os.geteuid() == 0:
