@@ -5,15 +5,16 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from botprobe.config import Settings
 from botprobe.errors import ProbeUnavailable
+from botprobe.judging import judge_of
 from botprobe.model.mail import IpAddress
 from botprobe.model.outcome import Measured
 from botprobe.model.target import Target
 from botprobe.pipeline import Candidate, Pipeline, Probes, Watcher
 from botprobe.probing import account_of, smtp_of
+from botprobe.scoping import budget_of, scope_of
+from botprobe.settings import Settings
 from botprobe.storing import open_store
-from botprobe.wiring import budget_of, judge_of, scope_of
 
 _ASKED = ("tcp 25: greeting, EHLO, QUIT",)
 

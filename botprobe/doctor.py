@@ -18,7 +18,7 @@ from dns.exception import DNSException
 from dns.resolver import NXDOMAIN, NoAnswer
 
 from botprobe.classify.addressnames import NameKind, name_kind
-from botprobe.config import Settings, addresses
+from botprobe.config import addresses
 from botprobe.errors import BotprobeError, ProbeUnavailable
 from botprobe.intake.watching import Feed, mail_directories
 from botprobe.mmdb import open_mmdb
@@ -28,8 +28,10 @@ from botprobe.probes.osdetect_nmap import nmap_version, os_database, require_raw
 from botprobe.probes.ping import needs_raw_socket
 from botprobe.probing import canary_of, dnsbl_of, helo_name, own_addresses
 from botprobe.scope.addresses import special_purpose
+from botprobe.scoping import scope_of
+from botprobe.settings import Settings
 from botprobe.storing import open_store
-from botprobe.wiring import hostlog_of, scope_of
+from botprobe.wiring import hostlog_of
 
 # Room for some ten thousand cases and logs; a full disk loses logs.
 ENOUGH_DISK = 100 * 2**20

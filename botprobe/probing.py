@@ -9,7 +9,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from botprobe.classify.editions import DIRECTORY_PORTS
-from botprobe.config import Settings, addresses
+from botprobe.config import addresses
 from botprobe.errors import ConfigError, InputError
 from botprobe.mmdb import open_mmdb
 from botprobe.model.mail import IpAddress
@@ -28,6 +28,7 @@ from botprobe.probes.resolver import Nameservers
 from botprobe.probes.smtp import SmtpProbe
 from botprobe.probes.windows import WindowsFollowUp
 from botprobe.scope.addresses import Scope
+from botprobe.settings import Settings
 
 MAX_PORT = 65_535
 

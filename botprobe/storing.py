@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from botprobe.config import Settings, is_shared, state_directory
+from botprobe.config import state_directory
 from botprobe.errors import ConfigError, StoreError
 from botprobe.queue.local import LocalBell
 from botprobe.service.onlyone import only_one
 from botprobe.service.patience import Trouble, patiently
+from botprobe.settings import Settings, is_shared
 from botprobe.store.database import SqlStore
 from botprobe.store.sqlite import SqliteStore
 

@@ -6,36 +6,26 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum, auto
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from botprobe.classify.classifier import judge
-from botprobe.classify.listings import read_zones
-from botprobe.classify.weights import NEVER_LATE, Weights, load_weights
-from botprobe.config import Settings, addresses, is_shared, networks, state_directory
+from botprobe.config import state_directory
 from botprobe.errors import ConfigError
 from botprobe.hostlog import HostLog
 from botprobe.intake.mailfile import after_action, moved_folder
-from botprobe.intake.networks import parse_networks
-from botprobe.intake.trust import TrustSettings
 from botprobe.intake.watching import Feed, Scanner, mail_directories
-from botprobe.model.facts import Facts
-from botprobe.model.target import Target
-from botprobe.model.verdict import Verdict
+from botprobe.judging import judge_of
 from botprobe.model.work import Presence
-from botprobe.pipeline import Judge, Pipeline, Watcher
+from botprobe.pipeline import Pipeline, Watcher
 from botprobe.probes.base import NO_GAUGES, Gauges
 from botprobe.probes.proxy import Listener
 from botprobe.probing import account_of, open_listener, open_probes
 from botprobe.queue.base import Bell
-from botprobe.scope.addresses import Scope
-from botprobe.scope.budget import Budget, Limits
-from botprobe.scope.optout import read_optout
-from botprobe.scope.surroundings import surroundings
+from botprobe.scope.budget import Budget
+from botprobe.scoping import budget_of, limits_of, scope_of, trust_settings
 from botprobe.service.again import parse_again
 from botprobe.service.audience import Audience, Everyone
 from botprobe.service.batch import Batch
@@ -44,7 +34,7 @@ from botprobe.service.reader import Reader, Reading
 from botprobe.service.systemd import Supervisor
 from botprobe.service.watch import Watch
 from botprobe.service.worker import Worker
-from botprobe.store.base import CaseStore
+from botprobe.settings import Settings, is_shared
 from botprobe.store.database import SqlStore
 from botprobe.storing import open_store, open_work
 
@@ -58,81 +48,10 @@ SWITCH = 0.0005
 MAX_FILES = 8192
 
 
-def trust_settings(settings: Settings) -> TrustSettings:
-    """Read what the operator says about the own side.
-
-    Raises:
-        ConfigError: a network is not one.
-    """
-    table = settings.trust
-    try:
-        return TrustSettings(
-            trusted_networks=parse_networks(table.trusted_networks),
-            internal_networks=parse_networks(table.internal_networks),
-            msa_networks=parse_networks(table.msa_networks),
-            own_hosts=frozenset(name.lower() for name in table.own_hosts),
-        )
-    except ConfigError as error:
-        raise ConfigError(f"trust: {error}") from error
-
-
-def scope_of(settings: Settings) -> Scope:
-    """Read who may be probed.
-
-    Raises:
-        ConfigError: a network is not one, or the opt-out file cannot be read.
-    """
-    table = settings.scope
-    return Scope(
-        allow=networks(table.allow, "scope.allow"),
-        own_networks=networks(table.own_networks, "scope.own_networks"),
-        opted_out=read_optout(Path(table.optout)) if table.optout else (),
-        around=surroundings(addresses(settings.dns.nameservers, "dns.nameservers")),
-    )
-
-
 def hostlog_of(settings: Settings) -> HostLog:
     """Return the writer of host logs."""
     directory = settings.log.directory
     return HostLog(Path(directory) if directory else state_directory(os.environ) / "hosts")
-
-
-def shipped_weights() -> Weights:
-    """Read the table of weights that is part of the package."""
-    return load_weights((files("botprobe.classify") / "weights.toml").read_text("utf-8"))
-
-
-def weights_of(settings: Settings) -> Weights:
-    """Return the shipped table, with what the operator says about block lists of his own.
-
-    Raises:
-        ConfigError: a list is to be asked, and nobody says what its codes mean.
-    """
-    table, shipped = settings.dnsbl, shipped_weights()
-    zones = {**shipped.zones, **read_zones(table.meanings)}
-    for zone in table.zones:
-        if zone.rstrip(".").lower() not in zones:
-            raise ConfigError(
-                f"dnsbl.zones: what do the codes of {zone} mean? Say so in dnsbl.meanings"
-            )
-    return replace(shipped, zones=zones)
-
-
-def judge_of(settings: Settings) -> Judge:
-    """Return the judge that the settings ask for.
-
-    Raises:
-        ConfigError: as ``weights_of``.
-    """
-    weights, lag_weakens = weights_of(settings), settings.verdict.lag_weakens
-    if not lag_weakens:
-        weights = replace(weights, lag=NEVER_LATE)
-
-    def judge_case(facts: Facts, target: Target, lag_seconds: float | None) -> Verdict:
-        # None would mean that the delay is unknown, and that nobody may be called a bot.
-        return judge(facts, target, weights, lag_seconds if lag_weakens else 0.0)
-
-    return judge_case
 
 
 @asynccontextmanager
@@ -236,7 +155,7 @@ class WatchParts:
         self._read_scope(settings)
         self._settings, self._reading, self._scanner = settings, reading, scanner
         self._again, self._after = again, after
-        self.budget.limits = _limits(settings)
+        self.budget.limits = limits_of(settings)
         self.stop_file = _stop_file(settings)
         self.drain_seconds = settings.watch.drain_seconds
 
@@ -409,21 +328,3 @@ def _signature(optout: str | None) -> object:
     except OSError:
         return ""
     return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-async def budget_of(settings: Settings, store: CaseStore) -> Budget:
-    """Return the budget, less what was spent of it before."""
-    budget = Budget(_limits(settings))
-    memory = max(budget.limits.cooldown, timedelta(days=1))
-    budget.remember(await store.probed_since(datetime.now(UTC) - memory))
-    return budget
-
-
-def _limits(settings: Settings) -> Limits:
-    table = settings.scope
-    return Limits(
-        cooldown=timedelta(hours=table.cooldown_hours),
-        per_network_per_day=table.max_probes_per_network_per_day,
-        per_hour=table.max_probes_per_hour,
-        per_day=table.max_probes_per_day,
-    )

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from botprobe.config import Settings, load_settings, networks
+from botprobe.config import load_settings, networks
 from botprobe.errors import ConfigError
+from botprobe.settings import Settings
 
 
 def write(path: Path, text: str) -> Path:

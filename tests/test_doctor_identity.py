@@ -6,9 +6,9 @@ from ipaddress import ip_address
 import pytest
 from dns.asyncresolver import Resolver
 
-from botprobe.config import DnsTable, IdentityTable, ScopeTable, Settings
 from botprobe.doctor import State, bot_look
 from botprobe.doctor import _own_line as line_check
+from botprobe.settings import DnsTable, IdentityTable, ScopeTable, Settings
 from tests.probes.nameserver import NameServer, Zone
 
 OWN = ip_address("198.18.0.7")

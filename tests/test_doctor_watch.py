@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from botprobe.config import Settings, WatchTable
 from botprobe.doctor import State
 from botprobe.doctor import _clock as clock_check
 from botprobe.doctor import _guarded as guarded
 from botprobe.doctor import _mailboxes as mailboxes_check
 from botprobe.doctor import _stop_file as stop_file_check
+from botprobe.settings import Settings, WatchTable
 
 
 def watching(*mailboxes: Path) -> Settings:

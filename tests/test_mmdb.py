@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
-from botprobe.config import NetworkTable, Settings
 from botprobe.doctor import State
 from botprobe.doctor import _guarded as guarded
 from botprobe.doctor import _networks as networks_check
 from botprobe.errors import InputError
 from botprobe.mmdb import country_of, open_mmdb
 from botprobe.model.results import NetworkResult
+from botprobe.settings import NetworkTable, Settings
 
 V4, V6 = ip_address("198.18.1.1"), ip_address("2001:db8::1")
 

@@ -14,7 +14,7 @@ from botprobe.config import load_settings
 from botprobe.intake.message import read_mail
 from botprobe.model.mail import Hop, Trust
 from botprobe.model.verdict import Label
-from botprobe.wiring import trust_settings
+from botprobe.scoping import trust_settings
 from tests.lab.population import RANGES, Host, load
 
 SAMPLES = Path(__file__).parents[1] / "maildir_samples"

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from botprobe.config import Settings, load_settings
+from botprobe.config import load_settings
 from botprobe.errors import ConfigError
+from botprobe.judging import shipped_weights, weights_of
 from botprobe.probes.proxy import ProxyProbe
 from botprobe.probing import open_listener, open_probes
 from botprobe.queue.local import LocalBell
 from botprobe.scope.addresses import Scope
 from botprobe.scope.budget import Budget, Limits
+from botprobe.settings import Settings
 from botprobe.store.sqlite import SqliteStore
-from botprobe.wiring import Means, WatchParts, shipped_weights, weights_of
+from botprobe.wiring import Means, WatchParts
 from tests.intake.test_watching import maildir
 from tests.service.fakes import FakeAudience
 

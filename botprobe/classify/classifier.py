@@ -1,4 +1,4 @@
-"""The verdict: the mission's rule, visible as itself, and beside it what all evidence adds up to.
+"""The verdict: Endo's rule, visible as itself, and beside it what all evidence adds up to.
 
 Rules find, the table weighs, families vote once each within their bounds; the sum of the prior and
 all evidence shown is the log-odds of the probability. How a label follows from it is explained in
@@ -268,7 +268,7 @@ def _as_evidence(findings: Iterable[Finding]) -> tuple[Evidence, ...]:
 
 
 def _is_bot(opinion: Opinion, weights: Weights) -> bool:
-    """Whether the evidence names a bot: by the mission's rule, or by two families of it.
+    """Whether the evidence names a bot: by Endo's rule, or by two families of it.
 
     In either case a mail server must have been looked for in time and in vain: that is the active
     evidence, and on ground of what could not be measured nobody is called a bot.

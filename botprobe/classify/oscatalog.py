@@ -198,7 +198,7 @@ def _class_role(osclass: OsClass, name: str) -> OsRole | None:
 def _desktop_or_device(name: str) -> OsRole:
     """Tell a desktop from Windows Embedded, which runs tills, NAS boxes and medical imagers.
 
-    Such an appliance is nobody's client computer, so the strict reading of the mission's rule
+    Such an appliance is nobody's client computer, so the strict reading of Endo's rule
     does not cover it, although it shares the stack.
     """
     if not _DEVICE_WORDS.search(name) or _DESKTOP_FROM_EMBEDDED in name:

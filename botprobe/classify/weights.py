@@ -32,7 +32,7 @@ class Thresholds:
     """Where one label ends and the next begins."""
 
     bot: Probability
-    """From this probability on a host may be called a bot without the mission's rule."""
+    """From this probability on a host may be called a bot without Endo's rule."""
     suspected: Probability
     voice: Bound
     """The vote from which on a family counts as speaking for a bot."""

@@ -14,10 +14,10 @@ from rich.text import Text
 from botprobe.cli.investigation import complain
 from botprobe.cli.options import AsJson, ConfigFile, StorePath, settings_from
 from botprobe.cli.render import print_json, stdout_console
-from botprobe.config import Settings
 from botprobe.contract.audit import abuse_reply, audit_document
 from botprobe.model.audit import AuditRow, IpNetwork
 from botprobe.model.text import visible
+from botprobe.settings import Settings
 from botprobe.storing import known_store
 
 # Shown on a screen; --json has all up to --most.

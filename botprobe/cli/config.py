@@ -9,11 +9,13 @@ import typer
 
 from botprobe.cli.options import AsJson, ConfigFile
 from botprobe.cli.render import print_json
-from botprobe.config import Loaded, load, without_password
+from botprobe.config import Loaded, load
 from botprobe.intake.mailfile import after_action
+from botprobe.judging import shipped_weights
 from botprobe.model.text import visible
+from botprobe.scoping import scope_of, trust_settings
 from botprobe.service.again import parse_again
-from botprobe.wiring import scope_of, shipped_weights, trust_settings
+from botprobe.settings import without_password
 
 config = typer.Typer(name="config", help="Check and show the configuration.", no_args_is_help=True)
 

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from botprobe.cli.investigation import complain
-from botprobe.config import Settings
 from botprobe.model.mail import IpAddress
 from botprobe.model.observation import Observation
+from botprobe.scoping import scope_of
 from botprobe.service.suspects import Handover, investigate
+from botprobe.settings import Settings
 from botprobe.storing import open_store
-from botprobe.wiring import scope_of
 
 Keep = Annotated[
     bool, typer.Option("--keep", help="Write what was seen of each host into its dossier.")

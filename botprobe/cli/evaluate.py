@@ -18,11 +18,11 @@ from botprobe.cli.rejudge import latest_cases
 from botprobe.cli.render import LABEL_STYLES, print_json, stdout_console
 from botprobe.contract.evaluation import evaluation_document
 from botprobe.errors import InputError
+from botprobe.judging import judge_of
 from botprobe.model.mail import IpAddress
 from botprobe.model.text import visible
 from botprobe.model.verdict import Case, Label
 from botprobe.pipeline import rejudged
-from botprobe.wiring import judge_of
 
 # A million labels; more would be a wrong file.
 MAX_LABELS = 64 * 2**20

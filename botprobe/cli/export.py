@@ -11,13 +11,13 @@ import typer
 
 from botprobe.cli.investigation import complain
 from botprobe.cli.options import ConfigFile, StorePath, settings_from
-from botprobe.config import Settings
 from botprobe.export.abuse import arf_mail, xarf_mail
 from botprobe.export.base import Format, Publication
 from botprobe.export.formats import FORMATS
 from botprobe.model.finding import Finding
 from botprobe.model.verdict import Label
 from botprobe.report.files import write_bytes, write_whole
+from botprobe.settings import Settings
 from botprobe.storing import known_store
 
 AbuseMail = Callable[[Finding, Mapping[str, Any], Publication], bytes]

@@ -19,7 +19,7 @@ from botprobe.cli.options import (
 )
 from botprobe.cli.render import print_json, print_json_lines, stdout_console
 from botprobe.contract.mail import mail_document
-from botprobe.wiring import trust_settings
+from botprobe.scoping import trust_settings
 
 
 def headers(

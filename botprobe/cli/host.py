@@ -19,16 +19,16 @@ from botprobe.cli.options import (
 )
 from botprobe.cli.render import print_cases, print_json, stdout_console
 from botprobe.cli.timeline import timeline_table
-from botprobe.config import Settings
 from botprobe.contract.history import Known, history_document, timeline
 from botprobe.errors import InputError
+from botprobe.judging import judge_of
 from botprobe.model.mail import IpAddress
 from botprobe.model.verdict import Case
 from botprobe.pipeline import rejudged
 from botprobe.report.files import write_whole
 from botprobe.report.pages import host_page
+from botprobe.settings import Settings
 from botprobe.storing import known_store
-from botprobe.wiring import judge_of
 
 # Of a host that mails us all day, the newest are shown and the others counted.
 MAX_SIGHTINGS = 200

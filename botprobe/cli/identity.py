@@ -8,11 +8,11 @@ import typer
 
 from botprobe.cli.options import AsJson, ConfigFile, HeloName, settings_from
 from botprobe.cli.render import print_json
-from botprobe.config import Settings
 from botprobe.contract.identity import WELL_KNOWN, Identity, dns_records, page, probing_txt
 from botprobe.errors import ConfigError, InputError
 from botprobe.probing import account_of, helo_name, own_addresses
 from botprobe.report.files import write_whole
+from botprobe.settings import Settings
 
 Folder = Annotated[
     Path | None, typer.Option("--out", help="Write the files into this directory.", metavar="DIR")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from botprobe.cli.exitcodes import ExitCode
 from botprobe.cli.live import LiveBoard, shown
-from botprobe.config import Settings
 from botprobe.model.mail import Mail
 from botprobe.model.text import visible
 from botprobe.model.verdict import Case, Label
 from botprobe.pipeline import Candidate
+from botprobe.settings import Settings
 from botprobe.wiring import open_batch
 
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from botprobe.errors import InputError
 from botprobe.intake.header import NO_FIELD
-from botprobe.intake.mailbox import MAX_MAILS, infer_hosts
-from botprobe.intake.maildir import STDIN, Unreadable, read_sources
 from botprobe.intake.message import read_mail
+from botprobe.intake.ownhosts import MAX_MAILS, infer_hosts
+from botprobe.intake.sources import STDIN, Unreadable, read_sources
 from botprobe.intake.trust import TrustSettings
 from botprobe.model.mail import Mail
 from botprobe.model.text import visible

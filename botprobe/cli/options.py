@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from botprobe.config import Settings, load_settings
+from botprobe.config import load_settings
 from botprobe.model.mail import IpAddress
 from botprobe.model.verdict import Label
 from botprobe.scope.addresses import unmapped
+from botprobe.settings import Settings
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", help="Configuration file (TOML).", metavar="FILE")

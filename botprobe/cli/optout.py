@@ -10,12 +10,12 @@ import typer
 from botprobe.cli.exitcodes import ExitCode
 from botprobe.cli.options import AsJson, ConfigFile, parse_address, settings_from
 from botprobe.cli.render import print_json
-from botprobe.config import Settings
 from botprobe.errors import ConfigError
 from botprobe.model.text import visible
 from botprobe.scope.addresses import IpNetwork
 from botprobe.scope.optout import Entry, add_entry, entry_of, read_entries
-from botprobe.wiring import scope_of
+from botprobe.scoping import scope_of
+from botprobe.settings import Settings
 
 optout = typer.Typer(name="optout", help="Leave alone whoever asks for it.", no_args_is_help=True)
 

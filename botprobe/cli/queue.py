@@ -10,10 +10,10 @@ from rich.text import Text
 
 from botprobe.cli.options import AsJson, ConfigFile, StorePath, settings_from
 from botprobe.cli.render import print_json, stdout_console
-from botprobe.config import Settings
 from botprobe.contract.queue import queue_document
 from botprobe.model.text import visible
 from botprobe.model.work import QueueStatus, RankDepth, WorkerStatus
+from botprobe.settings import Settings
 from botprobe.storing import known_store
 
 

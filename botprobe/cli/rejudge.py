@@ -12,11 +12,11 @@ from rich.text import Text
 
 from botprobe.cli.options import AsJson, AsJsonLines, ConfigFile, Explain, StorePath, settings_from
 from botprobe.cli.render import LABEL_STYLES, print_cases, stdout_console
-from botprobe.config import Settings
+from botprobe.judging import judge_of
 from botprobe.model.verdict import Case, Label
 from botprobe.pipeline import rejudged
+from botprobe.settings import Settings
 from botprobe.storing import known_store
-from botprobe.wiring import judge_of
 
 # Longer than any store has been kept.
 EVER = timedelta(days=36_500)

@@ -15,7 +15,7 @@ from botprobe.cli.exitcodes import ExitCode
 from botprobe.cli.investigation import complain
 from botprobe.cli.options import AsJson, ConfigFile, HtmlFile, StorePath, settings_from
 from botprobe.cli.render import print_json, stdout_console
-from botprobe.config import MailTable, Settings, addresses
+from botprobe.config import addresses
 from botprobe.model.weekly import Period
 from botprobe.report.digest import MailServer, report_mail, send_mail
 from botprobe.report.document import report_csv, report_document
@@ -25,6 +25,7 @@ from botprobe.report.periods import chosen_periods
 from botprobe.report.places import country_lookup, resolver_for, with_origins
 from botprobe.report.terminal import report_screen
 from botprobe.report.weekly import WeeklyReport, weekly_report
+from botprobe.settings import MailTable, Settings
 from botprobe.storing import known_store
 
 # A quarter of a year shows a trend; a longer period shows all of its own weeks, up to a year.

@@ -15,7 +15,6 @@ from botprobe.cli.live import LiveBoard
 from botprobe.cli.render import stdout_console
 from botprobe.cli.router_document import router_metrics
 from botprobe.cli.router_screen import SortBy, router_screen, sort_table
-from botprobe.config import Settings
 from botprobe.confirming import open_confirmer
 from botprobe.model.mail import IpAddress
 from botprobe.observers.router.credit import Action, CreditRule
@@ -25,6 +24,7 @@ from botprobe.observers.router.live import LiveRouter
 from botprobe.observers.router.rules import RouterRules
 from botprobe.observers.router.table import Judgement
 from botprobe.report.files import write_whole
+from botprobe.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

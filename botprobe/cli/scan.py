@@ -37,7 +37,7 @@ from botprobe.model.verdict import Case
 from botprobe.pipeline import candidates
 from botprobe.report.files import write_whole
 from botprobe.report.pages import scan_page
-from botprobe.wiring import trust_settings
+from botprobe.scoping import trust_settings
 
 
 def scan(

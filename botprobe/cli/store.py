@@ -10,9 +10,9 @@ import typer
 from botprobe.cli.exitcodes import ExitCode
 from botprobe.cli.options import AsJson, ConfigFile, StorePath, settings_from
 from botprobe.cli.render import print_json
-from botprobe.config import Settings
 from botprobe.errors import ConfigError
 from botprobe.service.again import parse_again
+from botprobe.settings import Settings
 from botprobe.store.upkeep import Finding
 from botprobe.storing import known_store, open_store
 

@@ -23,8 +23,8 @@ from botprobe.cli.options import (
 )
 from botprobe.cli.watchboard import WatchBoard
 from botprobe.cli.watchlines import LineWriter, WatchLines
-from botprobe.config import Settings
 from botprobe.service.audience import Audience
+from botprobe.settings import Settings
 from botprobe.wiring import Role, open_watch
 
 

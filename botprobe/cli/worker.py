@@ -14,8 +14,8 @@ from botprobe.cli.options import (
     settings_from,
 )
 from botprobe.cli.watch import follow
-from botprobe.config import Settings, is_shared
 from botprobe.errors import ConfigError
+from botprobe.settings import Settings, is_shared
 from botprobe.wiring import Role
 
 

@@ -13,9 +13,9 @@ from email.header import decode_header, make_header
 from botprobe.intake.dates import parse_date
 from botprobe.intake.header import Field, read_header
 from botprobe.intake.literals import parse_literal
-from botprobe.intake.mailboxes import find_addresses
+from botprobe.intake.mailaddresses import find_addresses
 from botprobe.intake.received import parse_received
-from botprobe.intake.trust import TrustSettings, judge
+from botprobe.intake.trust import TrustSettings, judge_hops
 from botprobe.model.mail import Boundary, Hop, HopStatus, Mail, Trust
 
 # RFC 5321, section 6.3, takes a hundred hops for a loop. The newest are kept: the oldest are
@@ -75,7 +75,7 @@ def read_mail(data: bytes, file: str, settings: TrustSettings | None = None) -> 
         errors = (*errors, f"{len(received)} Received fields: only the newest {MAX_HOPS} are read")
     hops = [parse_received(value, index) for index, value in enumerate(received[:MAX_HOPS])]
     hops += _synthetic_hops(origins, len(hops))
-    judged, boundary = judge(hops, settings or _INFER, frozenset(late))
+    judged, boundary = judge_hops(hops, settings or _INFER, frozenset(late))
     return _mail(file, once, judged, boundary, errors)
 
 

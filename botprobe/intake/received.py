@@ -47,8 +47,8 @@ def parse_received(value: str, index: int) -> Hop:
         index: its position in the header, 0 is the newest.
 
     Returns:
-        The hop. By itself a line is a mere claim; ``trust.judge`` can tell more from the chain. It
-        never fails: what cannot be read has the status ``unparseable`` and a reason.
+        The hop. By itself a line is a mere claim; ``trust.judge_hops`` can tell more from the
+        chain. It never fails: what cannot be read has the status ``unparseable`` and a reason.
     """
     raw = " ".join(value.replace("\0", "").split())
     if len(raw) > MAX_VALUE:

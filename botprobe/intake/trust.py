@@ -70,7 +70,7 @@ _FETCHED = re.compile(r"pop[23]|apop|kpop|imap|odmr|etrn", re.IGNORECASE)
 _HERE = frozenset(("localhost", "localhost.localdomain", "127.0.0.1", "::1"))
 
 
-def judge(
+def judge_hops(
     hops: Sequence[Hop], settings: TrustSettings, below_fields: frozenset[int] = frozenset()
 ) -> Judgement:
     """Say how far each hop can be believed, and where the outside begins.

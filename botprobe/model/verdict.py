@@ -54,7 +54,7 @@ class Verdict:
     probability: float
     """That the host is a bot, 0 to 1."""
     client_windows_without_mail_service: bool | None = None
-    """The mission's rule (Endo 2009); None where it could not be decided."""
+    """Endo's rule (2009); None where it could not be decided."""
     prior: float = 0.0
     """Log-odds before anything is known; with all evidence they are those of the probability."""
     evidence: tuple[Evidence, ...] = ()

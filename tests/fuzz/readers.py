@@ -16,8 +16,8 @@ from aiosmtplib.protocol import SMTPProtocol
 
 from botprobe.config import load_settings
 from botprobe.errors import BotprobeError, ConfigError, InputError, ParseError
-from botprobe.intake.maildir import Source, read_sources
 from botprobe.intake.mailfile import after_action
+from botprobe.intake.sources import Source, read_sources
 from botprobe.intake.watching import Scanner
 from botprobe.model.text import spreadsheet_cell, visible
 from botprobe.observers import p0f

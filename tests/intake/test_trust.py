@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from botprobe.intake.networks import parse_networks
 from botprobe.intake.received import parse_received
-from botprobe.intake.trust import Judgement, TrustSettings, is_named, judge
+from botprobe.intake.trust import Judgement, TrustSettings, is_named, judge_hops
 from botprobe.model.mail import BoundaryBasis, Hop, HopStatus, Trust
 from tests.intake.writerlines import DATE, IGNORED, LINES
 
@@ -24,7 +24,7 @@ def line(peer: str, by: str = "mx.example.org", *, rdns: str = "unknown", more: 
 def chain(*values: str, settings: TrustSettings | None = None) -> Judgement:
     """Judge lines, newest first."""
     hops = [parse_received(value, index) for index, value in enumerate(values)]
-    return judge(hops, settings or TrustSettings())
+    return judge_hops(hops, settings or TrustSettings())
 
 
 def trusts(judgement: Judgement) -> list[Trust | None]:
@@ -330,7 +330,7 @@ class TestEvidence:
         """Servers put their lines on top."""
         hops = [parse_received(line("198.51.100.1"), 0), parse_received(line("192.0.2.1"), 1)]
 
-        judged = judge(hops, TrustSettings(), frozenset((1,)))
+        judged = judge_hops(hops, TrustSettings(), frozenset((1,)))
 
         assert "it stands below other fields of the message" in judged.hops[1].reasons
 
@@ -363,8 +363,8 @@ def test_synthetic_hops_are_a_source_only_behind_named_relays() -> None:
         trust=Trust.SYNTHETIC,
     )
 
-    named = judge([parse_received(line("192.0.2.7"), 0), synthetic], NETWORKS)
-    inferred = judge([parse_received(line("10.0.0.7"), 0), synthetic], TrustSettings())
+    named = judge_hops([parse_received(line("192.0.2.7"), 0), synthetic], NETWORKS)
+    inferred = judge_hops([parse_received(line("10.0.0.7"), 0), synthetic], TrustSettings())
 
     assert named.boundary.hop == 1
     assert inferred.boundary.hop is None

@@ -17,8 +17,8 @@ from botprobe.classify.evaluate import brier
 from botprobe.classify.weights import Weights, load_weights, log_odds, probability_of
 from botprobe.cli.rejudge import latest_cases
 from botprobe.config import load_settings
+from botprobe.judging import judge_of
 from botprobe.pipeline import rejudged
-from botprobe.wiring import judge_of
 from tests.classify.receiptlog import judged
 from tests.lab.verdicts import BYSTANDER, read_known
 

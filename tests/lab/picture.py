@@ -14,7 +14,7 @@ from botprobe.cli.render import scan_view
 from botprobe.config import load_settings
 from botprobe.contract.case import case_from_document
 from botprobe.intake.message import read_mail
-from botprobe.wiring import trust_settings
+from botprobe.scoping import trust_settings
 from tests.lab.runner import ROOT, run_in_lab
 
 SAMPLE = "maildir_samples/new/1795305600.study-provider-mx-as-helo.trap"

@@ -26,13 +26,13 @@ from botprobe.classify.windowsbuilds import read_windows
 from botprobe.cli.evaluate import evaluation_screen
 from botprobe.cli.rejudge import latest_cases
 from botprobe.config import load_settings
+from botprobe.judging import judge_of, weights_of
 from botprobe.model.facts import NOT_ASKED, Facts
 from botprobe.model.mail import IpAddress
 from botprobe.model.outcome import Measured
 from botprobe.model.results import PortState, WindowsResult
 from botprobe.model.verdict import Case, Label
 from botprobe.pipeline import Judge, rejudged
-from botprobe.wiring import judge_of, weights_of
 
 PRECISION, RECALL = 0.99, 0.95
 BYSTANDER = "bystander"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from botprobe.intake.header import MAX_HEADER_BYTES
-from botprobe.intake.maildir import Source, Unreadable, read_sources
+from botprobe.intake.sources import Source, Unreadable, read_sources
 
 MBOX = b"""\
 From s@example.net Mon Oct  5 09:12:44 2026

@@ -5,7 +5,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
-from botprobe.intake.mailboxes import MAX_ADDRESSES, find_addresses, normalise
+from botprobe.intake.mailaddresses import MAX_ADDRESSES, find_addresses, normalise
 
 plain = st.from_regex(
     r"[A-Za-z0-9.+_-]{1,70}@[A-Za-z0-9.-]{1,70}(\.(org|local|test|arpa|onion|invalid))?",

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from botprobe.intake.mailbox import MIN_MAILS, infer_hosts
 from botprobe.intake.message import read_mail
+from botprobe.intake.ownhosts import MIN_MAILS, infer_hosts
 from botprobe.model.mail import Mail
 from tests.intake.writerlines import DATE
 
