@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 
 from botprobe.errors import ConfigError
+from botprobe.model.audit import IpNetwork
 from botprobe.model.mail import IpAddress
-from botprobe.scope.addresses import IpNetwork, unmapped_network
+from botprobe.scope.addresses import unmapped_network
 from botprobe.settings import Settings
 
 # Thirty years in seconds; whatever is counted here is less.

@@ -11,8 +11,8 @@ from botprobe.model.mail import IpAddress
 from botprobe.model.outcome import Measured
 from botprobe.model.target import Target
 from botprobe.pipeline import Candidate, Pipeline, Probes, Watcher
-from botprobe.probing import account_of, smtp_of
-from botprobe.scoping import budget_of, scope_of
+from botprobe.probing import account_of, origin_of, smtp_of
+from botprobe.scoping import budget_of, live_scope_of
 from botprobe.settings import Settings
 from botprobe.storing import open_store
 
@@ -45,7 +45,7 @@ async def open_confirmer(
     """
     unasked = _Unasked()
     async with open_store(settings) as store:
-        scope, budget = scope_of(settings), await budget_of(settings, store)
+        scope, budget = live_scope_of(settings), await budget_of(settings, store)
         pipeline = Pipeline(
             probes=Probes(
                 ping=unasked,
@@ -62,6 +62,7 @@ async def open_confirmer(
             account=replace(account_of(settings), asked=_ASKED),
             judge=judge_of(settings),
             watcher=watcher,
+            origin_of=origin_of(settings),
         )
 
         async def takes_mail(address: IpAddress) -> bool | None:

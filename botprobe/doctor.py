@@ -236,7 +236,7 @@ async def _scope(settings: Settings) -> Check:
     opened = ", ".join(str(network) for network in scope.allow)
     if opened:
         return Check("scope", State.WARNING, f"opened by scope.allow: {opened}")
-    return Check("scope", State.GOOD, f"{len(scope.opted_out)} networks opted out")
+    return Check("scope", State.GOOD, f"{len(scope.opted_out)} opted out")
 
 
 async def _store(settings: Settings) -> Check:

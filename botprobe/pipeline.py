@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +13,7 @@ from botprobe.contract.observation import traffic_outcome
 from botprobe.model.audit import Grant
 from botprobe.model.facts import NOT_ASKED, Facts
 from botprobe.model.mail import Hop, IpAddress, Mail, Trust
+from botprobe.model.origin import Origin
 from botprobe.model.outcome import Measured, Outcome
 from botprobe.model.results import (
     DnsblResult,
@@ -28,7 +29,7 @@ from botprobe.model.results import (
 from botprobe.model.target import Sighting, Target
 from botprobe.model.verdict import Case, Label, Verdict
 from botprobe.probes.base import Probe, measure
-from botprobe.scope.addresses import Scope, unmapped
+from botprobe.scope.addresses import unmapped
 from botprobe.scope.budget import Budget, surrounding
 from botprobe.store.base import CaseStore, Dossier, Ledger
 
@@ -78,6 +79,35 @@ class Probes:
     proxy: Probe[ProxyResult] | None = None
     passive: Probe[PassiveResult] | None = None
     network: Probe[NetworkResult] | None = None
+
+
+class Rules(Protocol):
+    """Who may be asked; as ``scope.addresses.Scope``."""
+
+    def refusal(self, address: IpAddress) -> str | None:
+        """Say why ``address`` must not be probed, or None if nothing that is known forbids it."""
+        ...
+
+    def unknown(self, address: IpAddress) -> bool:
+        """Say whether its origin has to be found out before ``address`` may be probed."""
+        ...
+
+    def learn(self, address: IpAddress, origin: Origin) -> None:
+        """Take note of whose an address is."""
+        ...
+
+    def forget(self, address: IpAddress) -> None:
+        """Forget whose an address is: by the next time it may be somebody else's."""
+        ...
+
+
+OriginOf = Callable[[IpAddress], Coroutine[Any, Any, Origin]]
+"""Finds out whose an address is, without a packet to it."""
+
+
+async def nobody_knows(_: IpAddress) -> Origin:
+    """Tell nothing: where the opt-out file names owners, nobody is asked then."""
+    return Origin()
 
 
 class Watcher(Protocol):
@@ -181,7 +211,7 @@ class Pipeline:
     """Investigates targets with the parts that wiring chose."""
 
     probes: Probes
-    scope: Scope
+    scope: Rules
     budget: Budget
     store: CaseStore
     dossier: Dossier
@@ -191,6 +221,7 @@ class Pipeline:
     ledger: Ledger
     """Grants investigations for all processes that share the store."""
     account: Account
+    origin_of: OriginOf = nobody_knows
     fresh: bool = False
     """Probe again whoever is still in the cool-down: an operator asked for it by name."""
     vantage: str | None = None
@@ -201,20 +232,31 @@ class Pipeline:
 
     async def investigate(self, candidate: Candidate) -> Case:
         """Probe and judge one candidate, or say why it is not probed."""
-        target, refused = candidate.target, candidate.refused
-        refused = refused or self.scope.refusal(target.address)
-        if refused is None:
-            refused = await self._spend(target)
-        if refused is None:
-            case = await self._probe(target)
-        else:
-            case = await self._refused(target, refused)
+        target = candidate.target
+        try:
+            refused = candidate.refused or await self._out_of_scope(target.address)
+            if refused is None:
+                refused = await self._spend(target)
+            if refused is None:
+                case = await self._probe(target)
+            else:
+                case = await self._refused(target, refused)
+        finally:
+            self.scope.forget(target.address)
         self.watcher.finished(case)
         return case
 
     async def left(self) -> int:
         """Return how many investigations the budgets still allow to whoever shares the store."""
         return self.budget.left_of(await self.ledger.spent(), self.now())
+
+    async def _out_of_scope(self, address: IpAddress) -> str | None:
+        """Say why nobody may ask an address, None if it may be asked."""
+        refused = self.scope.refusal(address)
+        if refused is None and self.scope.unknown(address):
+            self.scope.learn(address, await self.origin_of(address))
+            refused = self.scope.refusal(address)
+        return refused
 
     async def _spend(self, target: Target) -> str | None:
         """Have the investigation granted and written down, or return why it is not."""

@@ -11,16 +11,17 @@ from secrets import token_hex
 from botprobe.classify.editions import DIRECTORY_PORTS
 from botprobe.config import addresses
 from botprobe.errors import ConfigError, InputError
-from botprobe.mmdb import open_mmdb
+from botprobe.mmdb import MmdbFile, open_mmdb
 from botprobe.model.mail import IpAddress
 from botprobe.model.target import Target
 from botprobe.observers.p0f import P0fObserver
-from botprobe.pipeline import Account, Probes
-from botprobe.probes.base import NO_GAUGES, Gauges
+from botprobe.pipeline import Account, OriginOf, Probes
+from botprobe.probes.base import NO_GAUGES, Gauges, Permission
 from botprobe.probes.canary import Canary, GuardedSmtpProbe
 from botprobe.probes.dns import DnsProbe
 from botprobe.probes.dnsbl import DnsblProbe
 from botprobe.probes.network import NetworkProbe
+from botprobe.probes.origin import OriginLookup
 from botprobe.probes.osdetect import PORTS, OsEngine, OsProbe
 from botprobe.probes.ping import PingProbe
 from botprobe.probes.proxy import Listener, ProxyProbe
@@ -38,7 +39,7 @@ _SOMEWHERE = ("192.0.2.1", "2001:db8::1")
 
 @asynccontextmanager
 async def open_probes(
-    settings: Settings, scope: Scope, listener: Listener | None, gauges: Gauges = NO_GAUGES
+    settings: Settings, scope: Permission, listener: Listener | None, gauges: Gauges = NO_GAUGES
 ) -> AsyncIterator[Probes]:
     """Make all probes that the settings ask for, and start what they need.
 
@@ -150,7 +151,7 @@ def canary_of(settings: Settings, gauges: Gauges = NO_GAUGES) -> Canary:
     )
 
 
-def smtp_of(settings: Settings, scope: Scope, gauges: Gauges = NO_GAUGES) -> GuardedSmtpProbe:
+def smtp_of(settings: Settings, scope: Permission, gauges: Gauges = NO_GAUGES) -> GuardedSmtpProbe:
     """Return the probe of port 25, which is silent while the canary is."""
     return GuardedSmtpProbe(probe=_smtp_probe(settings, scope), canary=canary_of(settings, gauges))
 
@@ -167,7 +168,7 @@ def nameservers_of(settings: Settings) -> Nameservers:
     )
 
 
-def dnsbl_of(settings: Settings, scope: Scope, gauges: Gauges = NO_GAUGES) -> DnsblProbe:
+def dnsbl_of(settings: Settings, scope: Permission, gauges: Gauges = NO_GAUGES) -> DnsblProbe:
     """Return the probe of the block lists that the operator names; none may be."""
     return DnsblProbe(
         permission=scope,
@@ -177,19 +178,31 @@ def dnsbl_of(settings: Settings, scope: Scope, gauges: Gauges = NO_GAUGES) -> Dn
     )
 
 
-def _network_probe(settings: Settings, scope: Scope) -> NetworkProbe | None:
+def origin_of(settings: Settings) -> OriginOf:
+    """Return what finds out whose an address is, before anything is sent to it.
+
+    Raises:
+        ConfigError: an MMDB file cannot be read.
+    """
+    return OriginLookup(nameservers=nameservers_of(settings), files=_mmdb_files(settings)).look_up
+
+
+def _network_probe(settings: Settings, scope: Permission) -> NetworkProbe | None:
     table = settings.network
     if not table.cymru and not table.mmdb:
         return None
+    nameservers = nameservers_of(settings) if table.cymru else None
+    return NetworkProbe(permission=scope, files=_mmdb_files(settings), nameservers=nameservers)
+
+
+def _mmdb_files(settings: Settings) -> tuple[MmdbFile, ...]:
     try:
-        files = tuple(open_mmdb(Path(name).expanduser()) for name in table.mmdb)
+        return tuple(open_mmdb(Path(name).expanduser()) for name in settings.network.mmdb)
     except InputError as error:
         raise ConfigError(f"network.mmdb: {error}") from error
-    nameservers = nameservers_of(settings) if table.cymru else None
-    return NetworkProbe(permission=scope, files=files, nameservers=nameservers)
 
 
-def _smtp_probe(settings: Settings, scope: Scope) -> SmtpProbe:
+def _smtp_probe(settings: Settings, scope: Permission) -> SmtpProbe:
     return SmtpProbe(
         permission=scope,
         helo_name=helo_name(settings),

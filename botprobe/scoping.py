@@ -7,9 +7,13 @@ from botprobe.config import addresses, networks
 from botprobe.errors import ConfigError
 from botprobe.intake.networks import parse_networks
 from botprobe.intake.trust import TrustSettings
+from botprobe.model.mail import IpAddress
+from botprobe.model.origin import Origin
 from botprobe.scope.addresses import Scope
 from botprobe.scope.budget import Budget, Limits
-from botprobe.scope.optout import read_optout
+from botprobe.scope.live import LiveScope
+from botprobe.scope.optout import read_entries
+from botprobe.scope.parties import AutonomousSystem, Party
 from botprobe.scope.surroundings import surroundings
 from botprobe.settings import Settings
 from botprobe.store.base import CaseStore
@@ -33,19 +37,57 @@ def trust_settings(settings: Settings) -> TrustSettings:
         raise ConfigError(f"trust: {error}") from error
 
 
-def scope_of(settings: Settings) -> Scope:
+def scope_of(settings: Settings, origins: dict[IpAddress, Origin] | None = None) -> Scope:
     """Read who may be probed.
 
+    Args:
+        settings: they also name the opt-out file.
+        origins: of those who are being investigated, as a former scope knows them.
+
     Raises:
-        ConfigError: a network is not one, or the opt-out file cannot be read.
+        ConfigError: a network is not one, or the opt-out file cannot be read or heeded.
     """
     table = settings.scope
     return Scope(
         allow=networks(table.allow, "scope.allow"),
         own_networks=networks(table.own_networks, "scope.own_networks"),
-        opted_out=read_optout(Path(table.optout)) if table.optout else (),
+        opted_out=_opted_out(settings),
         around=surroundings(addresses(settings.dns.nameservers, "dns.nameservers")),
+        origins={} if origins is None else origins,
     )
+
+
+def live_scope_of(settings: Settings) -> LiveScope:
+    """Read who may be probed, now and whenever the opt-out file changes.
+
+    Raises:
+        ConfigError: as ``scope_of``.
+    """
+    origins: dict[IpAddress, Origin] = {}
+    return LiveScope(lambda: scope_of(settings, origins), optout_file(settings))
+
+
+def optout_file(settings: Settings) -> Path | None:
+    """Return where the opt-out file is, None if there is none."""
+    return None if settings.scope.optout is None else Path(settings.scope.optout)
+
+
+def require_heeded(party: Party, settings: Settings) -> None:
+    """Return if there is a way to tell which addresses a party speaks for.
+
+    Raises:
+        ConfigError: there is none, and nobody may be probed as if it had not asked.
+    """
+    if isinstance(party, AutonomousSystem) and not settings.network.mmdb:
+        raise ConfigError(f"{party}: no file of [network] mmdb tells which addresses it has")
+
+
+def _opted_out(settings: Settings) -> tuple[Party, ...]:
+    file = optout_file(settings)
+    parties = () if file is None else tuple(entry.party for entry in read_entries(file))
+    for party in parties:
+        require_heeded(party, settings)
+    return parties
 
 
 async def budget_of(settings: Settings, store: CaseStore) -> Budget:

@@ -18,14 +18,24 @@ from botprobe.hostlog import HostLog
 from botprobe.intake.mailfile import after_action, moved_folder
 from botprobe.intake.watching import Feed, Scanner, mail_directories
 from botprobe.judging import judge_of
+from botprobe.model.mail import IpAddress
+from botprobe.model.origin import Origin
 from botprobe.model.work import Presence
 from botprobe.pipeline import Pipeline, Watcher
 from botprobe.probes.base import NO_GAUGES, Gauges
 from botprobe.probes.proxy import Listener
-from botprobe.probing import account_of, open_listener, open_probes
+from botprobe.probing import account_of, open_listener, open_probes, origin_of
 from botprobe.queue.base import Bell
 from botprobe.scope.budget import Budget
-from botprobe.scoping import budget_of, limits_of, scope_of, trust_settings
+from botprobe.scope.live import signature
+from botprobe.scoping import (
+    budget_of,
+    limits_of,
+    live_scope_of,
+    optout_file,
+    scope_of,
+    trust_settings,
+)
 from botprobe.service.again import parse_again
 from botprobe.service.audience import Audience, Everyone
 from botprobe.service.batch import Batch
@@ -67,7 +77,7 @@ async def open_batch(
     _raise_file_limit()
     async with open_store(settings) as store, open_listener(settings) as listener:
         budget = await budget_of(settings, store)
-        scope, judging = scope_of(settings), judge_of(settings)
+        scope, judging = live_scope_of(settings), judge_of(settings)
         async with open_probes(settings, scope, listener) as probes:
             pipeline = Pipeline(
                 probes=probes,
@@ -79,10 +89,12 @@ async def open_batch(
                 account=account_of(settings),
                 judge=judging,
                 watcher=watcher,
+                origin_of=origin_of(settings),
                 fresh=fresh,
             )
             yield Batch(
                 pipeline=pipeline,
+                scope=scope,
                 hostlog=hostlog_of(settings),
                 concurrency=settings.scope.concurrency,
                 trouble=trouble,
@@ -137,6 +149,7 @@ class WatchParts:
         self.store, self._bell, self.budget = means.store, means.bell, means.budget
         self._listener, self._gauges, self._audience = means.listener, means.gauges, audience
         self.problem: str | None = None
+        self._origins: dict[IpAddress, Origin] = {}
         self._load = load
         self.reads, self.probes = role is not Role.WORKER, role is not Role.READER
         self.reload()
@@ -169,7 +182,7 @@ class WatchParts:
 
     def optout_changed(self) -> bool:
         """Say whether the opt-out file is another than the one that was read."""
-        return _signature(self._scoped.scope.optout) != self._optout_seen
+        return signature(optout_file(self._scoped)) != self._optout_seen
 
     def reader(self) -> Reader:
         """Make a reader of the mailboxes."""
@@ -202,6 +215,7 @@ class WatchParts:
                 account=account,
                 judge=judging,
                 watcher=self._audience,
+                origin_of=origin_of(settings),
                 vantage=_vantage(settings),
             )
             worker = Worker(
@@ -230,9 +244,9 @@ class WatchParts:
         return heart.beating(worker)
 
     def _read_scope(self, settings: Settings) -> None:
-        self._scoped, self._optout_seen = settings, _signature(settings.scope.optout)
+        self._scoped, self._optout_seen = settings, signature(optout_file(settings))
         try:
-            self.scope = scope_of(settings)
+            self.scope = scope_of(settings, self._origins)
         except ConfigError as error:
             self.problem = str(error)  # whoever asked to be left alone is not known
             raise
@@ -317,14 +331,3 @@ def _scanner(settings: Settings, reads: bool) -> Scanner:
 def _stop_file(settings: Settings) -> Path | None:
     path = settings.watch.stop_file
     return Path(path) if path else None
-
-
-def _signature(optout: str | None) -> object:
-    """Return something that changes with the opt-out file."""
-    if optout is None:
-        return None
-    try:
-        status = Path(optout).stat()
-    except OSError:
-        return ""
-    return status.st_ino, status.st_size, status.st_mtime_ns

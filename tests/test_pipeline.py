@@ -10,10 +10,19 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from botprobe.classify.classifier import not_probed
-from botprobe.errors import ProbeUnavailable
+from botprobe.errors import ProbeUnavailable, RefusedByScope
 from botprobe.model.facts import NOT_ASKED, Facts
-from botprobe.model.mail import Boundary, BoundaryBasis, Hop, HopStatus, Mail, Trust
+from botprobe.model.mail import (
+    Boundary,
+    BoundaryBasis,
+    Hop,
+    HopStatus,
+    IpAddress,
+    Mail,
+    Trust,
+)
 from botprobe.model.observation import Observation
+from botprobe.model.origin import Origin
 from botprobe.model.outcome import Measured, NotMeasured
 from botprobe.model.results import (
     MailLogTraffic,
@@ -27,6 +36,7 @@ from botprobe.model.verdict import Label, Verdict
 from botprobe.pipeline import Account, Candidate, Pipeline, Probes, candidates
 from botprobe.scope.addresses import Scope
 from botprobe.scope.budget import Budget, Limits
+from botprobe.scope.parties import AutonomousSystem, Domain
 from tests.cases import HOST, NOON, bot_case, sighting
 from tests.fakes import FakeProbe, FakeStore, FakeWatcher, silent_probes
 
@@ -314,3 +324,58 @@ class TestInvestigate:
 
         assert case.verdict == not_probed("the hop is forged")
         assert case.facts == Facts()
+
+
+class TestOwners:
+    @pytest.mark.parametrize(
+        ("origin", "refused"),
+        [
+            (Origin(names=("dsl-1.example.net",)), "opted out"),
+            (Origin(names=("mx.example.org",), asn=64500), "opted out"),
+            (Origin(names=("mx.example.org",)), None),
+            (Origin(names=(), asn=64501), None),
+            (Origin(names=None, asn=64501), "opt-out unknown: no resolver tells its name"),
+            (Origin(names=None, asn=64500), "opted out"),
+        ],
+    )
+    async def test_owners_are_asked_for_before_anything_is_sent(
+        self, origin: Origin, refused: str | None
+    ) -> None:
+        """By name and by AS; where the resolver is silent, nobody is probed who may have asked."""
+        asked = []
+
+        async def origin_of(address: IpAddress) -> Origin:
+            asked.append(address)
+            return origin
+
+        scope = replace(LAB, opted_out=(Domain("example.net"), AutonomousSystem(64500)))
+        ping = FakeProbe(PingResult(sent=1, received=1))
+        pipeline = pipeline_with(probes=replace(silent_probes(), ping=ping), scope=scope)
+        pipeline = replace(pipeline, origin_of=origin_of)
+
+        case = await pipeline.investigate(Candidate(Target(HOST)))
+
+        assert asked == [HOST]
+        assert case.refused == refused
+        assert len(ping.asked) == (refused is None)
+        assert scope.origins == {}
+
+    async def test_nobody_is_looked_up_without_need(self) -> None:
+        """The resolver learns of no address that is refused anyway, or that no entry asks for."""
+
+        async def origin_of(address: IpAddress) -> Origin:
+            raise AssertionError(address)
+
+        refused = replace(LAB, opted_out=(ip_network(f"{HOST}/32"), Domain("example.net")))
+        for scope in (LAB, refused):
+            pipeline = replace(pipeline_with(scope=scope), origin_of=origin_of)
+            await pipeline.investigate(Candidate(Target(HOST)))
+
+    async def test_the_socket_refuses_whom_nobody_looked_up(self) -> None:
+        """An owner that opts out meanwhile is not asked because the look-up came before."""
+        scope = replace(LAB, opted_out=(Domain("example.net"),))
+
+        with pytest.raises(RefusedByScope, match="nobody looked up whose it is"):
+            scope.require(HOST)
+        scope.learn(HOST, Origin(names=()))
+        scope.require(HOST)

@@ -31,7 +31,7 @@ def check(file: ConfigFile = None) -> None:
     after_action(settings.watch.after)
     parse_again(settings.watch.again)
     place = loaded.file or "no file: defaults and environment"
-    print(f"{place}: good, {len(scope.opted_out)} networks opted out")
+    print(f"{place}: good, {len(scope.opted_out)} opted out")
 
 
 @config.command()

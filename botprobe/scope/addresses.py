@@ -6,14 +6,15 @@ Sources: the IANA special-purpose address registries for IPv4 and IPv6 (RFC 6890
 the IANA multicast registries, RFC 4291 for the forms that embed an IPv4 address.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from botprobe.errors import RefusedByScope
+from botprobe.model.audit import IpNetwork
 from botprobe.model.mail import IpAddress
-
-IpNetwork = IPv4Network | IPv6Network
+from botprobe.model.origin import Origin
+from botprobe.scope.parties import AutonomousSystem, Domain, Party
 
 SPECIAL_PURPOSE: tuple[tuple[str, str], ...] = (
     ("0.0.0.0/8", "this network, RFC 791"),
@@ -57,6 +58,9 @@ SPECIAL_PURPOSE: tuple[tuple[str, str], ...] = (
 # RFC 4291 section 2.4 and the IANA IPv6 address space registry: all that was ever allocated.
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _MAPPED_BITS = 96
+_COMPATIBLE, _NAT64 = IPv6Network("::/96"), IPv6Network("64:ff9b::/96")
+# RFC 5214, 6.1, of an IPv4 address that is global and of one that is not.
+_ISATAP = frozenset({0x0200_5EFE, 0x0000_5EFE})
 _SPECIAL = tuple((ip_network(network), meaning) for network, meaning in SPECIAL_PURPOSE)
 
 
@@ -68,23 +72,43 @@ class Scope:
     """Special-purpose ranges that a laboratory or an intranet opens."""
     own_networks: tuple[IpNetwork, ...] = ()
     """Networks of the operator; never opened by ``allow``."""
-    opted_out: tuple[IpNetwork, ...] = ()
+    opted_out: tuple[Party, ...] = ()
     """Who asked not to be probed; never opened by ``allow``."""
     around: Mapping[IpAddress, str] = field(default_factory=dict)
     """Own addresses, gateways and resolvers, with what each is; never opened by ``allow``."""
+    origins: dict[IpAddress, Origin] = field(default_factory=dict)
+    """What was found out about whoever is being investigated; successors share it."""
+    _networks: tuple[IpNetwork, ...] = field(init=False, repr=False, compare=False)
+    _owners: tuple[Domain | AutonomousSystem, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Sort who opted out: networks are asked for each packet, and there may be many."""
+        networks = tuple(p for p in self.opted_out if isinstance(p, IPv4Network | IPv6Network))
+        owners = tuple(p for p in self.opted_out if isinstance(p, Domain | AutonomousSystem))
+        object.__setattr__(self, "_networks", networks)
+        object.__setattr__(self, "_owners", owners)
 
     def refusal(self, address: IpAddress) -> str | None:
-        """Say why ``address`` must not be probed, or None if it may be."""
+        """Say why ``address`` must not be probed, or None if nothing that is known forbids it."""
         address = unmapped(address)
-        if _covering(address, self.opted_out) is not None:
-            return "opted out"
-        if _covering(address, self.own_networks) is not None:
-            return "own network"
-        if (what := self.around.get(address)) is not None:
-            return what
+        for one in (address, *carried(address)):
+            if (closed := self._closed(one)) is not None:
+                return closed
         if _covering(address, self.allow) is not None:
             return None
         return special_purpose(address)
+
+    def unknown(self, address: IpAddress) -> bool:
+        """Say whether its origin has to be found out before ``address`` may be probed."""
+        return bool(self._owners) and unmapped(address) not in self.origins
+
+    def learn(self, address: IpAddress, origin: Origin) -> None:
+        """Take note of whose an address is."""
+        self.origins[unmapped(address)] = origin
+
+    def forget(self, address: IpAddress) -> None:
+        """Forget whose an address is: by the next time it may be somebody else's."""
+        self.origins.pop(unmapped(address), None)
 
     def require(self, address: IpAddress) -> None:
         """Return if ``address`` may be probed.
@@ -93,8 +117,28 @@ class Scope:
             RefusedByScope: it must not be; the text says why.
         """
         reason = self.refusal(address)
+        if reason is None and self.unknown(address):
+            reason = "nobody looked up whose it is"
         if reason is not None:
             raise RefusedByScope(f"refused: {reason}")
+
+    def _closed(self, address: IpAddress) -> str | None:
+        """Say who keeps an address closed, whatever ``allow`` opens."""
+        if _covering(address, self._networks) is not None:
+            return "opted out"
+        if _covering(address, self.own_networks) is not None:
+            return "own network"
+        if (what := self.around.get(address)) is not None:
+            return what
+        origin = self.origins.get(address)
+        return None if origin is None else self._owner_s_word(origin)
+
+    def _owner_s_word(self, origin: Origin) -> str | None:
+        if any(party.owns(origin) for party in self._owners):
+            return "opted out"
+        if origin.names is None and any(isinstance(party, Domain) for party in self._owners):
+            return "opt-out unknown: no resolver tells its name"
+        return None
 
 
 def special_purpose(address: IpAddress) -> str | None:
@@ -103,9 +147,29 @@ def special_purpose(address: IpAddress) -> str | None:
     for network, meaning in _SPECIAL:
         if address in network:
             return meaning
-    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
-        return "not allocated, RFC 4291"
+    if isinstance(address, IPv6Address):
+        if address not in _GLOBAL_UNICAST:
+            return "not allocated, RFC 4291"
+        if _interface(address) in _ISATAP:
+            return "tunnel into a site, RFC 5214"
     return None
+
+
+def carried(address: IpAddress) -> Iterator[IPv4Address]:
+    """Yield the IPv4 addresses that an IPv6 address holds: what a translator or tunnel asks."""
+    if not isinstance(address, IPv6Address):
+        return
+    if address.sixtofour is not None:
+        yield address.sixtofour
+    if address.teredo is not None:
+        yield from address.teredo
+    if address in _NAT64 or address in _COMPATIBLE or _interface(address) in _ISATAP:
+        yield IPv4Address(int(address) & 0xFFFFFFFF)
+
+
+def _interface(address: IPv6Address) -> int:
+    """Return the first half of the interface identifier."""
+    return int(address) >> 32 & 0xFFFFFFFF
 
 
 def unmapped(address: IpAddress) -> IpAddress:

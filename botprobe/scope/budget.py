@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 
-from botprobe.model.audit import Spent
+from botprobe.model.audit import IpNetwork, Spent
 from botprobe.model.mail import IpAddress
-from botprobe.scope.addresses import IpNetwork, unmapped
+from botprobe.scope.addresses import unmapped
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 

@@ -1,10 +1,12 @@
-"""The opt-out file: networks whose owners asked not to be probed.
+"""The opt-out file: who asked not to be probed, by network, by name, or by autonomous system.
 
-One line per network: ``CIDR`` and then, free in form, the date, the contact and the reason.
-Empty lines and lines that begin with ``#`` do not count.
+One line for each: ``192.0.2.0/24``, ``example.net`` (with all names below it) or ``AS64500``,
+and then the date, the contact and the reason, as far as they are known. Empty lines and lines
+that begin with ``#`` do not count.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import date
 from ipaddress import ip_network
@@ -12,24 +14,70 @@ from pathlib import Path
 
 from botprobe.errors import ConfigError
 from botprobe.model.mail import IpAddress
+from botprobe.model.origin import Origin
 from botprobe.model.text import visible
-from botprobe.scope.addresses import IpNetwork, unmapped, unmapped_network
+from botprobe.scope.addresses import unmapped, unmapped_network
+from botprobe.scope.parties import AutonomousSystem, Domain, Party
+
+# A name ends in letters (RFC 3696, 2), so that a mistyped address is no name. A single label is a
+# whole top-level domain, and has to be meant: .example.
+_DOMAIN = re.compile(r"(?:[a-z0-9_-]{1,63}\.){1,126}(?:[a-z]{2,63}|xn--[a-z0-9-]{1,59})")
+_TOP_LEVEL = re.compile(r"\.(?:[a-z]{2,63}|xn--[a-z0-9-]{1,59})")
+_ASN = re.compile(r"AS([0-9]{1,10})", re.IGNORECASE)
+_MAX_ASN = 2**32 - 1
+_CONTACT = re.compile(r"\S*[@/]\S*|tel:\S*")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """Who asked to be left alone."""
 
-    network: IpNetwork
+    party: Party
     note: str = ""
     """Date, contact and reason, as they stand in the file."""
+
+    @property
+    def parts(self) -> tuple[date | None, str | None, str]:
+        """Date, contact and reason; what is not where it belongs is part of the reason."""
+        day, rest = _first_word(self.note)
+        try:
+            when = date.fromisoformat(day)
+        except ValueError:
+            when, rest = None, self.note
+        contact, reason = _first_word(rest)
+        return (when, contact, reason) if _CONTACT.fullmatch(contact) else (when, None, rest)
+
+    def covers(self, address: IpAddress, origin: Origin) -> bool:
+        """Say whether the entry speaks for an address, by what is known of it."""
+        if isinstance(self.party, Domain | AutonomousSystem):
+            return self.party.owns(origin)
+        return unmapped(address) in self.party
+
+
+def parse_party(word: str) -> Party:
+    """Read a network, a name or the number of an autonomous system.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if (asn := _ASN.fullmatch(word)) and 0 < int(asn[1]) <= _MAX_ASN:
+        return AutonomousSystem(int(asn[1]))
+    try:
+        return unmapped_network(ip_network(word.strip("[]"), strict=False))
+    except ValueError:
+        name = word.removeprefix("*").rstrip(".").lower()
+        if not name.isascii():
+            name = name.encode("idna").decode("ascii")
+        if _TOP_LEVEL.fullmatch(name) or _DOMAIN.fullmatch(name.removeprefix(".")):
+            return Domain(name.removeprefix("."))
+    raise ValueError(f"neither network nor name nor AS: {word[:50]!r}")
 
 
 def parse_entries(text: str, name: str) -> tuple[Entry, ...]:
     """Read the lines of an opt-out file called ``name``.
 
     Raises:
-        ConfigError: a line does not begin with a network. It is fatal on purpose: whoever
+        ConfigError: a line does not begin with somebody. It is fatal on purpose: whoever
             asked to be left alone must not be probed because of a typing error.
     """
     entries = []
@@ -38,16 +86,11 @@ def parse_entries(text: str, name: str) -> tuple[Entry, ...]:
         if not word or word.startswith("#"):
             continue
         try:
-            network = unmapped_network(ip_network(word, strict=False))
+            entries.append(Entry(parse_party(word), " ".join(" ".join(rest).split())))
         except ValueError as error:
-            raise ConfigError(f"{name}:{number}: not a network: {word[:50]!r}") from error
-        entries.append(Entry(network, " ".join(rest).strip()))
+            problem = f"neither network nor name nor AS: {word[:50]!r}"
+            raise ConfigError(f"{name}:{number}: {problem}") from error
     return tuple(entries)
-
-
-def parse_optout(text: str, name: str) -> tuple[IpNetwork, ...]:
-    """Return the networks of an opt-out file; otherwise as ``parse_entries``."""
-    return tuple(entry.network for entry in parse_entries(text, name))
 
 
 def read_entries(path: Path) -> tuple[Entry, ...]:
@@ -63,19 +106,8 @@ def read_entries(path: Path) -> tuple[Entry, ...]:
     return parse_entries(text, str(path))
 
 
-def read_optout(path: Path) -> tuple[IpNetwork, ...]:
-    """Return the networks of an opt-out file; otherwise as ``read_entries``."""
-    return tuple(entry.network for entry in read_entries(path))
-
-
-def entry_of(address: IpAddress, entries: tuple[Entry, ...]) -> Entry | None:
-    """Return the entry that holds an address, None if there is none."""
-    plain = unmapped(address)
-    return next((entry for entry in entries if plain in entry.network), None)
-
-
-def add_entry(path: Path, network: IpNetwork, today: date, contact: str, reason: str) -> Entry:
-    """Write a network at the end of the file, which is made if it is not there.
+def add_entry(path: Path, party: Party, today: date, contact: str, reason: str) -> Entry:
+    """Write somebody at the end of the file, which is made if it is not there.
 
     The line comes whole or not at all, and is on the disk when this returns.
 
@@ -84,14 +116,19 @@ def add_entry(path: Path, network: IpNetwork, today: date, contact: str, reason:
     """
     entries = read_entries(path) if path.exists() else ()
     note = " ".join(visible(f"{today} {contact} {reason}").split())
-    entry = Entry(unmapped_network(network), note)
+    entry = Entry(party, note)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
         with os.fdopen(descriptor, "r+b", buffering=0) as file:
             # A last line without an end would otherwise swallow ours.
             start = b"" if not entries or path.read_bytes().endswith(b"\n") else b"\n"
-            file.write(start + f"{entry.network} {entry.note}\n".encode())
+            file.write(start + f"{entry.party} {entry.note}\n".encode())
             os.fsync(descriptor)
     except OSError as error:
         raise ConfigError(f"cannot write the opt-out file {path}: {error.strerror}") from error
     return entry
+
+
+def _first_word(text: str) -> tuple[str, str]:
+    word, _, rest = text.partition(" ")
+    return word, rest.strip()

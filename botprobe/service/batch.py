@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ from botprobe.classify.classifier import not_probed
 from botprobe.errors import BotprobeError
 from botprobe.hostlog import HostLog
 from botprobe.model.facts import Facts
-from botprobe.model.mail import Mail
+from botprobe.model.mail import IpAddress, Mail
 from botprobe.model.verdict import Case
 from botprobe.pipeline import Candidate, Pipeline
+from botprobe.scope.live import LiveScope
 
-# Seconds between two looks at the stop file; it is to halt all probing within a second.
+# Seconds between two looks at stop file and opt-out file: both are to hold within a second.
 TICK = 0.25
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,9 @@ class Batch:
     """Told in one line about each case that could not be made or kept."""
     stop_file: Path | None = None
     """While this file exists, nobody is probed."""
+    scope: LiveScope | None = None
+    """Of the pipeline and its probes; who opts out meanwhile is broken off."""
+    _asking: dict[IpAddress, asyncio.Timeout] = field(default_factory=dict)
 
     async def keep_mail(self, mail: Mail) -> None:
         """Store a mail with its hops."""
@@ -46,7 +50,7 @@ class Batch:
         tasks: list[asyncio.Task[Case | None]] = []
         async with asyncio.TaskGroup() as group:
             # Before the others: its first look comes before the first packet.
-            switch = group.create_task(self._heed_stop_file(tasks))
+            switch = group.create_task(self._heed_operator(tasks))
             tasks += [group.create_task(self._one(item, places)) for item in candidates]
             if tasks:
                 await asyncio.wait(tasks)
@@ -54,14 +58,30 @@ class Batch:
         done = (task.result() for task in tasks if not task.cancelled())
         return [case for case in done if case is not None]
 
-    async def _heed_stop_file(self, tasks: Iterable[asyncio.Task[Case | None]]) -> None:
+    async def _heed_operator(self, tasks: Iterable[asyncio.Task[Case | None]]) -> None:
         """Break off whatever is under way as soon as the operator wants it."""
-        while not self._halted():  # noqa: ASYNC110  # what is waited for is a file
+        seen = 0
+        while not self._halted():
+            seen = self._heed_optout(seen)
             await asyncio.sleep(TICK)
         unfinished = [task for task in tasks if not task.done()]
         for task in unfinished:
             task.cancel()
         self.trouble(f"stop file {self.stop_file}: {len(unfinished)} hosts were not investigated")
+
+    def _heed_optout(self, seen: int) -> int:
+        """Break off whom a newer opt-out file names; return which state of it was seen."""
+        if self.scope is None:
+            return seen
+        self.scope.follow()
+        if self.scope.changes == seen:
+            return seen
+        if self.scope.problem is not None:
+            self.trouble(f"nobody is probed: {self.scope.problem}")
+        for address, patience in self._asking.items():
+            if self.scope.refusal(address) is not None or self.scope.unknown(address):
+                patience.reschedule(0)
+        return self.scope.changes
 
     def _halted(self) -> bool:
         return self.stop_file is not None and self.stop_file.exists()
@@ -69,7 +89,7 @@ class Batch:
     async def _one(self, candidate: Candidate, places: asyncio.Semaphore) -> Case | None:
         async with places:
             try:
-                case = await self.pipeline.investigate(candidate)
+                case = await self._investigate(candidate)
             except BotprobeError as error:
                 self.trouble(f"{candidate.target}: {error}")
                 return None
@@ -80,6 +100,21 @@ class Batch:
                 return None
             await unbroken(self._keep(case))
             return case
+
+    async def _investigate(self, candidate: Candidate) -> Case:
+        """Investigate a candidate; one that was broken off begins anew, and may be refused."""
+        address = candidate.target.address
+        while True:
+            try:
+                async with asyncio.timeout(None) as patience:
+                    self._asking[address] = patience
+                    return await self.pipeline.investigate(candidate)
+            except TimeoutError:
+                if not patience.expired():
+                    raise
+                self.pipeline.budget.forgive(address)
+            finally:
+                del self._asking[address]
 
     async def _keep(self, case: Case) -> None:
         try:

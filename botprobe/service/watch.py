@@ -25,10 +25,8 @@ from botprobe.service.worker import Worker
 from botprobe.service.workers import Workers
 from botprobe.store.base import HostTable
 
-# Seconds between two looks at the stop file; it is to halt all probing within a second.
+# Seconds between two looks at stop file and opt-out file: both are to hold within a second.
 TICK = 0.25
-# Seconds between two looks at the opt-out file.
-OPTOUT_LOOK = 1.0
 STATUS = 1.0
 FORGET = 3600.0
 
@@ -96,7 +94,6 @@ class Watch:
     audience: Audience
     supervisor: Supervisor
     commands: asyncio.Queue[Command] = field(default_factory=asyncio.Queue)
-    _next_look: float = 0.0
     _stopping: bool = False
 
     async def run(self) -> bool:
@@ -145,11 +142,8 @@ class Watch:
             await workers.abort()
         elif workers.current is None and self.parts.probes:
             workers.start()
-        now = time.monotonic()
-        if now >= self._next_look:
-            self._next_look = now + OPTOUT_LOOK
-            if self.parts.optout_changed():
-                self._heed_optout(workers)
+        if self.parts.optout_changed():
+            self._heed_optout(workers)
         try:
             async with asyncio.timeout(TICK):
                 return await self.commands.get()

@@ -59,6 +59,8 @@ class Worker:
     finished: int = 0
     """How many hosts it has concluded."""
     _under_way: dict[IpAddress, tuple[Claim, asyncio.Task[None]]] = field(default_factory=dict)
+    _asking: set[IpAddress] = field(default_factory=set)
+    """Of those under way, who still owes us answers."""
     _dropped: set[IpAddress] = field(default_factory=set)
     _closing: bool = False
     _more_wait: bool = False
@@ -74,11 +76,11 @@ class Worker:
         self.bell.ring()
 
     def drop(self, scope: Scope) -> None:
-        """Stop investigating whom a newer scope refuses."""
-        for address, (_, task) in self._under_way.items():
-            if scope.refusal(address) is not None:
+        """Stop investigating whom a newer scope refuses, or cannot let pass yet."""
+        for address in self._asking:
+            if scope.refusal(address) is not None or scope.unknown(address):
                 self._dropped.add(address)
-                task.cancel()
+                self._under_way[address][1].cancel()
 
     async def run(self) -> None:
         """Work until closed; when cancelled, give all claims back."""
@@ -153,7 +155,11 @@ class Worker:
             )
         planned = claim.rank is Rank.LATER  # a planned look does not wait for the cool-down
         pipeline = replace(self.pipeline, fresh=planned, claimed=True)
-        return await pipeline.investigate(Candidate(claim.target))
+        self._asking.add(claim.target.address)
+        try:
+            return await pipeline.investigate(Candidate(claim.target))
+        finally:
+            self._asking.discard(claim.target.address)
 
     async def _keep(self, claim: Claim, case: Case) -> None:
         kept, started = kept_form(case), claim.first_looked

@@ -66,7 +66,7 @@ class TestCheck:
         result = runner.invoke(app, ["config", "check", "-c", str(file)])
 
         assert result.exit_code == 0
-        assert result.stdout == f"{file}: good, 0 networks opted out\n"
+        assert result.stdout == f"{file}: good, 0 opted out\n"
 
     @pytest.mark.parametrize(
         ("text", "wrong"),

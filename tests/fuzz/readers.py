@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from contextlib import closing, suppress
+from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from botprobe.errors import BotprobeError, ConfigError, InputError, ParseError
 from botprobe.intake.mailfile import after_action
 from botprobe.intake.sources import Source, read_sources
 from botprobe.intake.watching import Scanner
+from botprobe.model.origin import Origin
 from botprobe.model.text import spreadsheet_cell, visible
 from botprobe.observers import p0f
 from botprobe.observers.capture import CaptureNotes
@@ -32,7 +34,7 @@ from botprobe.probes import network
 from botprobe.probes.osdetect_xml import HostStream, read_host
 from botprobe.probes.smtp import MAX_LINE, MAX_LINES, read_reply, why_it_broke
 from botprobe.probes.windows import MAX_TEXT, SCRIPTS, Questions, read_answers
-from botprobe.scope.optout import parse_optout
+from botprobe.scope.optout import parse_entries, parse_party
 
 # Each input is a file for some parsers.
 SCRATCH = tempfile.TemporaryDirectory(prefix="botprobe-fuzz-")
@@ -139,9 +141,12 @@ def read_proxy(data: bytes) -> None:
 
 
 def read_optout_file(data: bytes) -> None:
-    """The opt-out file: each line is a network, or the whole is refused."""
+    """The opt-out file: each line names somebody, or the whole is refused."""
     with suppress(ConfigError):
-        parse_optout(data.decode("utf-8", "replace"), "optout")
+        for entry in parse_entries(data.decode("utf-8", "replace"), "optout"):
+            assert parse_party(str(entry.party)) == entry.party
+            assert all(isinstance(part, str | date | None) for part in entry.parts)
+            entry.covers(HOST, Origin(names=(entry.note, str(entry.party)), asn=64500))
 
 
 def read_configuration(data: bytes) -> None:

@@ -45,7 +45,10 @@ PROXY_LOG = (
         b"CONNECT   Nov 26 10:00:01.123 [12]: Request (file descriptor 5): CONNECT mx:25 HTTP/1.0\n"
     ),
 )
-OPTOUT = (b"198.18.0.0/24 2026-11-26 noc@example.org they asked\n# all\n2001:db8::/32\n",)
+OPTOUT = (
+    b"198.18.0.0/24 2026-11-26 noc@example.org they asked\n# all\n2001:db8::/32\n",
+    b"AS64500 2026-11-26\n.example tel:1\n*.example.org, https://example.org\nxn--bcher-kva.example\n",
+)
 CONFIG = (
     (
         b'[trust]\nown_hosts = ["mx.example.org"]\n[scope]\nallow = ["198.18.0.0/15"]\n'

@@ -1,5 +1,6 @@
 """The opt-out file."""
 
+import json
 from datetime import date
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -9,51 +10,128 @@ from typer.testing import CliRunner
 
 from botprobe.cli.app import app
 from botprobe.errors import ConfigError
-from botprobe.scope.optout import add_entry, entry_of, parse_optout, read_entries, read_optout
+from botprobe.model.origin import Origin
+from botprobe.scope.optout import add_entry, parse_entries, parse_party, read_entries
+from botprobe.scope.parties import AutonomousSystem, Domain
+from tests.test_mmdb import mmdb
 
 DAY = date(2026, 11, 26)
 
 
-class TestParseOptout:
+class TestParseEntries:
     def test_takes_the_first_word_of_each_line(self) -> None:
-        """Date, contact and reason behind a network are for people."""
+        """Date, contact and reason stand behind whoever opted out."""
         text = "# who asked\n\n8.8.4.0/24, 2026-11-01, noc@example.net, asked by mail\n2a00::1\n"
 
-        assert parse_optout(text, "optout") == (ip_network("8.8.4.0/24"), ip_network("2a00::1/128"))
+        first, second = parse_entries(text, "optout")
+
+        assert (first.party, second.party) == (ip_network("8.8.4.0/24"), ip_network("2a00::1/128"))
+        assert first.parts == (date(2026, 11, 1), "noc@example.net", "asked by mail")
+        assert second.parts == (None, None, "")
 
     def test_a_mapped_network_is_the_one_that_it_holds(self) -> None:
         """Whoever opts out by the IPv6 form of an IPv4 network is heard."""
-        assert parse_optout("::ffff:8.8.4.0/120\n", "optout") == (ip_network("8.8.4.0/24"),)
+        (entry,) = parse_entries("::ffff:8.8.4.0/120\n", "optout")
 
-    def test_a_wrong_line_is_fatal_and_named(self) -> None:
+        assert entry.party == ip_network("8.8.4.0/24")
+
+    @pytest.mark.parametrize(
+        ("word", "party"),
+        [
+            ("example.net", Domain("example.net")),
+            ("*.Example.NET.", Domain("example.net")),
+            (".example", Domain("example")),
+            ("bücher.example", Domain("xn--bcher-kva.example")),
+            ("AS64500", AutonomousSystem(64500)),
+            ("as4294967295", AutonomousSystem(4294967295)),
+        ],
+    )
+    def test_names_and_systems_can_opt_out(self, word: str, party: object) -> None:
+        """However they are usually written, and again as the file shows them."""
+        (entry,) = parse_entries(f"{word} 2026-11-26\n", "optout")
+
+        assert entry.party == party
+        assert parse_party(str(entry.party)) == party
+
+    @pytest.mark.parametrize(
+        "word",
+        [
+            "8.8.4.0/240",
+            "8.8.4",
+            "8.8.4.O",
+            "8.8.4.1O",
+            "2a00:1450",
+            "AS",
+            "AS0",
+            "AS4294967296",
+            "example",
+            "example..net",
+            "a/b.net",
+            "\x1b[2J.net",
+            "\u202e.net",
+            "x" * 64 + ".net",
+        ],
+    )
+    def test_a_wrong_line_is_fatal_and_named(self, word: str) -> None:
         """Whoever asked to be left alone must not be probed because of a typing error."""
-        with pytest.raises(ConfigError, match=r"optout:2: not a network: '8\.8\.4\.0/240'"):
-            parse_optout("8.8.8.0/24\n8.8.4.0/240 2026-11-01\n", "optout")
+        with pytest.raises(ConfigError, match="optout:2: neither network nor name nor AS: '"):
+            parse_entries(f"8.8.8.0/24\n{word} 2026-11-01\n", "optout")
+
+    def test_a_note_in_free_form_is_a_reason(self) -> None:
+        """Nothing of what was written down is lost."""
+        (entry,) = parse_entries("8.8.4.0/24 they phoned, on 2026-11-01\n", "optout")
+
+        assert entry.parts == (None, None, "they phoned on 2026-11-01")
 
 
-class TestReadOptout:
-    def test_a_file_that_cannot_be_read_is_fatal(self, tmp_path: Path) -> None:
-        """A missing file is not an empty one."""
-        with pytest.raises(ConfigError, match="cannot read the opt-out file"):
-            read_optout(tmp_path / "gone")
+class TestOwners:
+    @pytest.mark.parametrize(
+        ("name", "owned"),
+        [
+            ("example.net", True),
+            ("MX.Example.Net.", True),
+            ("a.b.example.net", True),
+            ("badexample.net", False),
+            ("example.net.attacker.example", False),
+        ],
+    )
+    def test_a_domain_speaks_for_itself_and_what_is_below(self, name: str, owned: bool) -> None:
+        """By whole labels, and one of several names is enough."""
+        domain = Domain("example.net")
+
+        assert domain.owns(Origin(names=("other.example", name))) == owned
+        assert not domain.owns(Origin())
+
+    def test_a_system_speaks_for_what_it_announces(self) -> None:
+        """An address whose system is not known is not thought to be in any."""
+        system = AutonomousSystem(64500)
+
+        assert system.owns(Origin(asn=64500))
+        assert not system.owns(Origin(asn=64501))
+        assert not system.owns(Origin())
 
 
 class TestEntries:
+    def test_a_file_that_cannot_be_read_is_fatal(self, tmp_path: Path) -> None:
+        """A missing file is not an empty one."""
+        with pytest.raises(ConfigError, match="cannot read the opt-out file"):
+            read_entries(tmp_path / "gone")
+
     def test_what_was_added_is_found(self, tmp_path: Path) -> None:
         """A file is made, an open last line is closed, and nobody else reads it."""
         path = tmp_path / "optout"
         add_entry(path, ip_network("8.8.4.0/24"), DAY, "noc@example.net", "asked\nby mail")
         path.write_text(path.read_text().rstrip())
-        add_entry(path, ip_network("::ffff:8.8.8.8/128"), DAY, "noc@example.net", "")
+        add_entry(path, ip_network("8.8.8.8/32"), DAY, "noc@example.net", "")
+        add_entry(path, AutonomousSystem(64500), DAY, "noc@example.net", "")
 
-        first, second = read_entries(path)
-        assert (str(first.network), first.note) == (
-            "8.8.4.0/24",
-            "2026-11-26 noc@example.net asked\\x0aby mail",
-        )
-        assert str(second.network) == "8.8.8.8/32"
-        assert entry_of(ip_address("::ffff:8.8.4.9"), (first, second)) == first
-        assert entry_of(ip_address("8.8.5.1"), (first, second)) is None
+        first, second, third = read_entries(path)
+        assert str(first.party) == "8.8.4.0/24"
+        assert first.parts == (DAY, "noc@example.net", "asked\\x0aby mail")
+        assert (str(second.party), str(third.party)) == ("8.8.8.8/32", "AS64500")
+        assert first.covers(ip_address("::ffff:8.8.4.9"), Origin())
+        assert not first.covers(ip_address("8.8.5.1"), Origin())
+        assert third.covers(ip_address("8.8.5.1"), Origin(asn=64500))
         assert path.stat().st_mode & 0o777 == 0o640
 
     def test_a_wrong_file_is_not_made_longer(self, tmp_path: Path) -> None:
@@ -61,7 +139,7 @@ class TestEntries:
         path = tmp_path / "optout"
         path.write_text("nonsense\n")
 
-        with pytest.raises(ConfigError, match="not a network"):
+        with pytest.raises(ConfigError, match="neither network nor name nor AS"):
             add_entry(path, ip_network("8.8.4.0/24"), DAY, "noc@example.net", "")
         assert path.read_text() == "nonsense\n"
 
@@ -86,3 +164,37 @@ class TestCommand:
         assert run("check", "8.8.8.8") == (0, "8.8.8.8: may be probed\n")
         assert run("check", "10.0.0.1") == (5, "10.0.0.1: private use, RFC 1918\n")
         assert run("add", "nobody", "--contact", "x")[0] == 2
+        assert run("add", "mail.example.net", "--contact", "x")[0] == 0
+        assert run("list", "--json")[1].count("mail.example.net") == 1
+
+    def test_a_system_is_heeded_by_files_that_know_it(self, tmp_path: Path) -> None:
+        """The answer says what is known; without such a file, nobody may be probed by mistake."""
+        record = {"8.8.4.0/24": {"asn": "AS64500"}}
+        file, config = mmdb(tmp_path / "asn.mmdb", record), tmp_path / "c.toml"
+        plain = f"[scope]\noptout = '{tmp_path / 'optout'}'\n[dns]\nnameservers = ['127.0.0.1']\n"
+
+        def run(*arguments: str) -> tuple[int, str]:
+            done = CliRunner().invoke(app, ["optout", *arguments, "-c", str(config)])
+            return done.exit_code, done.output or str(done.exception)
+
+        config.write_text(plain)
+        unheeded = run("add", "AS64500", "--contact", "noc@example.net")
+        config.write_text(f"{plain}timeout = 0.1\n[network]\nmmdb = ['{file}']\n")
+        run("add", "AS64500", "--contact", "noc@example.net")
+        refused, other = run("check", "8.8.4.7", "--json"), run("check", "8.8.8.8")
+        config.write_text(plain)
+        stopped = run("check", "8.8.4.7")
+
+        assert "AS64500: no file of [network] mmdb tells which addresses it has" in unheeded[1]
+        assert refused[0] == 5
+        answer = json.loads(refused[1])
+        assert (answer["refused"], answer["asn"], answer["entry"]["who"]) == (
+            "opted out",
+            64500,
+            "AS64500",
+        )
+        assert other == (
+            0,
+            "8.8.8.8: may be probed (its name is not known, its AS is not known)\n",
+        )
+        assert "AS64500: no file" in stopped[1]

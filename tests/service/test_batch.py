@@ -8,24 +8,38 @@ from pathlib import Path
 
 from botprobe.hostlog import HostLog
 from botprobe.model.facts import Facts
-from botprobe.model.mail import Mail
+from botprobe.model.mail import IpAddress, Mail
+from botprobe.model.origin import Origin
 from botprobe.model.results import PingResult
 from botprobe.model.target import Target
 from botprobe.pipeline import Candidate, Pipeline
+from botprobe.scope.addresses import Scope
+from botprobe.scope.live import LiveScope
+from botprobe.scope.optout import read_entries
 from botprobe.service.batch import Batch
 from tests.cases import HOST, NOON, bot_case
 from tests.fakes import FakeProbe, FakeStore, silent_probes
 from tests.service.test_worker import Tarpit
-from tests.test_pipeline import pipeline_with
+from tests.test_pipeline import LAB, pipeline_with
 
 OTHER = ip_address("198.18.11.1")
 
 
 def batch_of(
-    pipeline: Pipeline, logs: Path, trouble: Callable[[str], None], concurrency: int = 10
+    pipeline: Pipeline,
+    logs: Path,
+    trouble: Callable[[str], None],
+    concurrency: int = 10,
+    scope: LiveScope | None = None,
 ) -> Batch:
     """Return a batch over a pipeline of fakes."""
-    return Batch(pipeline=pipeline, hostlog=HostLog(logs), concurrency=concurrency, trouble=trouble)
+    return Batch(
+        pipeline=pipeline,
+        hostlog=HostLog(logs),
+        concurrency=concurrency,
+        trouble=trouble,
+        scope=scope,
+    )
 
 
 class FirstHostBreaksUs:
@@ -184,3 +198,86 @@ class TestBatch:
         await batch_of(pipeline, tmp_path, troubles.append).keep_mail(Mail(file="new/7"))
 
         assert troubles == ["new/7: not stored: store: database or disk is full"]
+
+
+class TestOptout:
+    async def test_who_opts_out_meanwhile_is_broken_off(self, tmp_path: Path) -> None:
+        """Within a second, whoever waits and whoever is being asked; the others are asked on."""
+        file, tarpit, troubles = tmp_path / "optout", Tarpit(), list[str]()
+        scope = following(file)
+        pipeline = replace(pipeline_with(probes=replace(silent_probes(), ping=tarpit)), scope=scope)
+        batch = batch_of(pipeline, tmp_path / "logs", troubles.append, 2, scope)
+        candidates = [Candidate(Target(ip)) for ip in (HOST, OTHER, ip_address("198.18.10.9"))]
+
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(batch.run(candidates))
+            await until(lambda: len(tarpit.asked) == 2)
+            file.write_text("198.18.10.0/24 2026-11-26 noc@example.net\n")
+            async with asyncio.timeout(1):
+                await until(lambda: tarpit.left == 1)
+            tarpit.opened.set()
+        refused = {str(case.target): case.refused for case in running.result()}
+
+        assert refused == {str(HOST): "opted out", str(OTHER): None, "198.18.10.9": "opted out"}
+        assert [str(target) for target in tarpit.asked] == [str(HOST), str(OTHER)]
+        assert troubles == []
+
+    async def test_a_new_domain_makes_all_be_looked_up(self, tmp_path: Path) -> None:
+        """Nobody knows yet whose the hosts are that are being asked: they begin anew."""
+        file, tarpit, troubles = tmp_path / "optout", Tarpit(), list[str]()
+        scope = following(file)
+
+        async def origin_of(address: IpAddress) -> Origin:
+            return Origin(names=("mx.example.net",) if address == HOST else ("mx.example.org",))
+
+        probes = replace(silent_probes(), ping=tarpit)
+        pipeline = replace(pipeline_with(probes=probes), scope=scope, origin_of=origin_of)
+        batch = batch_of(pipeline, tmp_path / "logs", troubles.append, 2, scope)
+
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(batch.run([Candidate(Target(ip)) for ip in (HOST, OTHER)]))
+            await until(lambda: len(tarpit.asked) == 2)
+            file.write_text("example.net 2026-11-26 noc@example.net\n")
+            await until(lambda: len(tarpit.asked) == 3)
+            tarpit.opened.set()
+        refused = {str(case.target): case.refused for case in running.result()}
+
+        assert refused == {str(HOST): "opted out", str(OTHER): None}
+        assert troubles == []
+
+    async def test_a_damaged_file_breaks_everything_off(self, tmp_path: Path) -> None:
+        """And the operator is told which line it is."""
+        file, tarpit, troubles = tmp_path / "optout", Tarpit(), list[str]()
+        scope = following(file)
+        pipeline = replace(pipeline_with(probes=replace(silent_probes(), ping=tarpit)), scope=scope)
+        batch = batch_of(pipeline, tmp_path / "logs", troubles.append, 2, scope)
+
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(batch.run([Candidate(Target(HOST))]))
+            await until(lambda: len(tarpit.asked) == 1)
+            file.write_text("8.8.4.0/240\n")
+        (case,) = running.result()
+
+        assert case.refused == "the opt-out file is wrong"
+        assert troubles == [
+            f"nobody is probed: {file}:1: neither network nor name nor AS: '8.8.4.0/240'"
+        ]
+
+
+def following(file: Path) -> LiveScope:
+    """Return a scope of the laboratory that follows an opt-out file, which is made."""
+    file.write_text("")
+    origins: dict[IpAddress, Origin] = {}
+
+    def read() -> Scope:
+        parties = tuple(entry.party for entry in read_entries(file))
+        return replace(LAB, opted_out=parties, origins=origins)
+
+    return LiveScope(read, file)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds, at most five seconds."""
+    async with asyncio.timeout(5):
+        while not holds():  # noqa: ASYNC110  # several things are waited for
+            await asyncio.sleep(0.01)

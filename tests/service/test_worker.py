@@ -20,6 +20,7 @@ from botprobe.pipeline import Pipeline, Probes
 from botprobe.queue.local import LocalBell
 from botprobe.scope.addresses import Scope
 from botprobe.scope.budget import Budget, Limits
+from botprobe.scope.parties import Domain
 from botprobe.service.worker import MAX_TRIES, Worker
 from botprobe.store.sqlite import SqliteStore
 from tests.cases import HOST
@@ -36,13 +37,18 @@ class Tarpit:
 
     quick: object = None
     asked: list[Target] = field(default_factory=list)
+    left: int = 0
+    """How many waits have ended, however they did."""
     opened: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, target: Target) -> PingResult:
         """Wait."""
         self.asked.append(target)
-        if target.address != self.quick:
-            await self.opened.wait()
+        try:
+            if target.address != self.quick:
+                await self.opened.wait()
+        finally:
+            self.left += 1
         return PingResult(sent=1, received=1)
 
 
@@ -316,6 +322,29 @@ class TestWorker:
 
         assert audience.cases == []
         assert await store.waiting() == 1
+
+    async def test_whose_answers_are_in_is_kept(
+        self, tmp_path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody is asked a second time because somebody opted out while the case was written."""
+        audience = Listener()
+        await store.take([arrival("1", HOST)], DAY)
+        worker = worker_of(pipeline(store), store, tmp_path, audience)
+        finish, began = store.finish, asyncio.Event()
+
+        async def slowly(*arguments: object) -> object:
+            began.set()
+            for _ in range(10):
+                await asyncio.sleep(0)
+            return await finish(*arguments)  # type: ignore[arg-type]  # passed on as it came
+
+        monkeypatch.setattr(store, "finish", slowly)
+        async with working(worker):
+            await began.wait()
+            worker.drop(Scope(opted_out=(ip_network("198.18.0.0/15"), Domain("example.net"))))
+            await audience.wait_for(lambda: len(audience.cases) == 1)
+
+        assert len(await store.cases(HOST)) == 1
 
     async def test_a_locked_store_loses_no_verdict(
         self, tmp_path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
