@@ -1,19 +1,19 @@
 """The kernel's side of the router: loads the ruleset, reads its sets, takes it away again.
 
-All goes through the nft program: a table is loaded in one transaction, and sets come back as JSON.
+What changes the ruleset goes through the nft program, in one transaction; sets are read over
+netlink, which is ten times faster.
 """
 
 import asyncio
-import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
-from typing import Any
+from ipaddress import IPv4Address, IPv6Address
 
 from botprobe.errors import ProbeUnavailable
 from botprobe.model.mail import IpAddress
+from botprobe.observers.router.netlink import Elements, read_set
 from botprobe.observers.router.rules import (
     FAMILIES,
     TABLE,
@@ -24,27 +24,33 @@ from botprobe.observers.router.rules import (
     ruleset,
 )
 
-# A dump of a hundred thousand elements takes a second and a half.
 _SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """What the sets hold, for the hosts that sent enough to be looked at."""
+    """What credit rests on, for the hosts that sent enough to be looked at."""
 
-    sent: dict[IpAddress, int] = field(default_factory=dict)
+    sent: Mapping[IpAddress, int] = field(default_factory=dict)
     """Small packets to ports that take mail, beyond the first ``UNNOTICED``."""
-    fetched: dict[IpAddress, int] = field(default_factory=dict)
-    one_way: dict[IpAddress, int] = field(default_factory=dict)
-    opened: dict[IpAddress, int] = field(default_factory=dict)
+    fetched: Mapping[IpAddress, int] = field(default_factory=dict)
+    """Small packets to ports from which mail is fetched, of other hosts too."""
+    one_way: Mapping[IpAddress, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What else the sets hold: needed to judge a suspect, and to show the table."""
+
+    opened: Mapping[IpAddress, int] = field(default_factory=dict)
     """Connections to ports that take mail."""
-    collected: dict[IpAddress, int] = field(default_factory=dict)
+    collected: Mapping[IpAddress, int] = field(default_factory=dict)
     servers: frozenset[IpAddress] = frozenset()
     targets: Counter[IpAddress] = field(default_factory=Counter)
     """How many addresses each sent to."""
-    hosts: dict[IpAddress, set[IpAddress]] = field(default_factory=dict)
+    hosts: Mapping[IpAddress, set[IpAddress]] = field(default_factory=dict)
     """The addresses themselves; of IPv6 several may share a /64."""
-    limits: dict[IpAddress, frozenset[int]] = field(default_factory=dict)
+    limits: Mapping[IpAddress, frozenset[int]] = field(default_factory=dict)
     """Hop limits with which its connections came."""
 
 
@@ -80,53 +86,20 @@ class Kernel:
             await self._run("-f", "-", text=script)
 
     async def counts(self) -> Counts:
-        """Read what is known of all hosts that sent enough to be looked at.
+        """Read what is counted of all hosts that sent enough to be looked at.
 
         Raises:
-            ProbeUnavailable: as ``load``, or the table is gone.
+            ProbeUnavailable: the table is gone, or there is no right to read it.
         """
-        sent = await self._counters("heavy")
-        one_way = await self._counters("oneway")
-        if not sent:
-            return Counts(one_way=one_way)
-        targets: Counter[IpAddress] = Counter()
-        limits: dict[IpAddress, set[int]] = {}
-        hosts: dict[IpAddress, set[IpAddress]] = {}
-        for parts in await self._elements("targets"):
-            source = parts["val"]["concat"][0]
-            targets[_address(source)] += 1
-            hosts.setdefault(_address(source), set()).add(ip_address(source))
-        for parts in await self._elements("hops"):
-            source, limit = parts["val"]["concat"]
-            limits.setdefault(_address(source), set()).add(int(limit))
-        return Counts(
-            sent=sent,
-            one_way=one_way,
-            fetched=await self._counters("fetches"),
-            opened=await self._counters("opened"),
-            collected=await self._counters("collected"),
-            servers=frozenset([_address(one["val"]) for one in await self._elements("servers")]),
-            targets=targets,
-            hosts=hosts,
-            limits={address: frozenset(found) for address, found in limits.items()},
-        )
+        return await asyncio.to_thread(_read_counts)
 
-    async def _counters(self, name: str) -> dict[IpAddress, int]:
-        return {
-            _address(one["val"]): int(one["counter"]["packets"])
-            for one in await self._elements(name)
-        }
+    async def details(self) -> Details:
+        """Read what else is known of them.
 
-    async def _elements(self, name: str) -> list[dict[str, Any]]:
-        """The elements of a set of both families; one without a timeout is left out."""
-        found: list[dict[str, Any]] = []
-        for family in FAMILIES:
-            kind, table = TABLE.split()
-            said = await self._run("-j", "list", "set", kind, table, f"{name}{family.version}")
-            for part in json.loads(said)["nftables"]:
-                elements = part.get("set", {}).get("elem", ())
-                found += [one["elem"] for one in elements if isinstance(one, dict)]
-        return found
+        Raises:
+            ProbeUnavailable: as ``counts``.
+        """
+        return await asyncio.to_thread(_read_details)
 
     async def _run(self, *arguments: str, text: str = "") -> str:
         try:
@@ -155,6 +128,51 @@ class Kernel:
         return said.decode("utf-8", "replace")
 
 
-def _address(text: Any) -> IpAddress:
-    """Read an address as nft writes it, as the key of its host."""
-    return key_of(ip_address(str(text)))
+def _read_counts() -> Counts:
+    sent = _packets("heavy")
+    # Most look on while nobody sends much: then nobody's mailbox matters either.
+    return Counts(
+        sent=sent, fetched=_packets("fetches") if sent else {}, one_way=_packets("oneway")
+    )
+
+
+def _read_details() -> Details:
+    targets: Counter[IpAddress] = Counter()
+    hosts: dict[IpAddress, set[IpAddress]] = {}
+    for source, _ in _pairs("targets"):
+        host = key_of(source)
+        targets[host] += 1
+        hosts.setdefault(host, set()).add(source)
+    limits: dict[IpAddress, set[int]] = {}
+    for source, limit in _pairs("hops"):
+        limits.setdefault(key_of(source), set()).add(limit[0])
+    return Details(
+        opened=_packets("opened"),
+        collected=_packets("collected"),
+        servers=frozenset(_packets("servers")),
+        targets=targets,
+        hosts=hosts,
+        limits={address: frozenset(found) for address, found in limits.items()},
+    )
+
+
+def _packets(name: str) -> dict[IpAddress, int]:
+    """The packets of each host in a set of both families."""
+    four, six = _elements(name)
+    found: dict[IpAddress, int] = {IPv4Address(key): packets for key, packets in four.items()}
+    found.update((IPv6Address(key), packets) for key, packets in six.items())
+    return found
+
+
+def _pairs(name: str) -> Iterator[tuple[IpAddress, bytes]]:
+    """The keys of a set of both families whose elements begin with an address."""
+    four, six = _elements(name)
+    for key in four:
+        yield IPv4Address(key[:4]), key[4:]
+    for key in six:
+        yield IPv6Address(key[:16]), key[16:]
+
+
+def _elements(name: str) -> list[Elements]:
+    table = TABLE.split()[1]
+    return [read_set(table, f"{name}{family.version}") for family in FAMILIES]

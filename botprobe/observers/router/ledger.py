@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from botprobe.model.mail import IpAddress
 from botprobe.observers.router.credit import CreditRule, SequentialTest
-from botprobe.observers.router.kernel import Counts
+from botprobe.observers.router.kernel import Counts, Details
 from botprobe.observers.router.stacks import Stack, count_systems, read_stack
 from botprobe.observers.router.table import Entry, Judgement, judge
 
@@ -39,6 +39,7 @@ class Ledger:
     """Packets of a host that the kernel let pass before its counter began."""
     _hosts: dict[IpAddress, _Host] = field(default_factory=dict)
     _counts: Counts = field(default_factory=Counts)
+    _details: Details = field(default_factory=Details)
     _one_way: dict[IpAddress, float] = field(default_factory=dict)
     """When packets without an answer were last seen."""
 
@@ -60,22 +61,33 @@ class Ledger:
             host.credit = self.rule.added(host.credit, more_sent, more_fetched)
             host.sent, host.fetched = sent, fetched
 
+    def learn(self, details: Details) -> None:
+        """Take in what else is known of the hosts."""
+        self._details = details
+
     def judged(self) -> list[Judgement]:
         """Return the table."""
         return [judge(entry, self.rule, self.test) for entry in self._entries()]
+
+    def judged_over(self) -> list[Judgement]:
+        """Return of the table who is over the threshold."""
+        return [
+            judge(self._entry(address, host), self.rule, self.test)
+            for address, host in self._hosts.items()
+            if self._is_over(host)
+        ]
 
     def to_ask(self, now: float, period: float) -> list[IpAddress]:
         """Return who is over the threshold and was not asked in this clean-up period."""
         return [
             address
             for address, host in self._hosts.items()
-            if self.rule.is_over(host.credit, host.sent + host.fetched)
-            and (host.asked is None or now - host.asked >= period)
+            if self._is_over(host) and (host.asked is None or now - host.asked >= period)
         ]
 
     def faces(self, address: IpAddress) -> list[IpAddress]:
         """Return the addresses to ask; of an IPv6 network a few that sent."""
-        return sorted(self._counts.hosts.get(address, {address}), key=int)[:_FACES]
+        return sorted(self._details.hosts.get(address, {address}), key=int)[:_FACES]
 
     def asking(self, address: IpAddress, now: float) -> None:
         """Note that a host is asked now."""
@@ -103,35 +115,32 @@ class Ledger:
         """Note a block."""
         self._hosts[address].blocked_until = until
 
+    def _is_over(self, host: _Host) -> bool:
+        return self.rule.is_over(host.credit, host.sent + host.fetched)
+
     def _entries(self) -> Iterator[Entry]:
-        counts = self._counts
-        for address in counts.one_way.keys() - self._hosts.keys():
-            yield Entry(
-                address=address,
-                credit=0,
-                smtp=0,
-                mailbox=0,
-                one_way=counts.one_way[address],
-                sends=counts.opened.get(address, 0),
-                answers=address in counts.servers,
-                last=self._one_way[address],
-            )
+        for address in self._counts.one_way.keys() - self._hosts.keys():
+            yield self._entry(address, _Host(last=self._one_way[address]))
         for address, host in self._hosts.items():
-            passive = address in counts.servers
-            yield Entry(
-                address=address,
-                credit=host.credit,
-                smtp=host.sent,
-                mailbox=host.fetched,
-                one_way=counts.one_way.get(address, 0),
-                sends=counts.opened.get(address, 0),
-                fetches=counts.collected.get(address, 0),
-                destinations=counts.targets[address],
-                # Whoever was asked cannot pass for a server by a forged answer from his port 25.
-                answers=passive if host.takes_mail is None else host.takes_mail,
-                systems=count_systems(_stacks(counts.limits.get(address, frozenset()))),
-                last=host.last,
-            )
+            yield self._entry(address, host)
+
+    def _entry(self, address: IpAddress, host: _Host) -> Entry:
+        counts, details = self._counts, self._details
+        passive = address in details.servers
+        return Entry(
+            address=address,
+            credit=host.credit,
+            smtp=host.sent,
+            mailbox=host.fetched,
+            one_way=counts.one_way.get(address, 0),
+            sends=details.opened.get(address, 0),
+            fetches=details.collected.get(address, 0),
+            destinations=details.targets[address],
+            # Whoever was asked cannot pass for a server by a forged answer from his port 25.
+            answers=passive if host.takes_mail is None else host.takes_mail,
+            systems=count_systems(_stacks(details.limits.get(address, frozenset()))),
+            last=host.last,
+        )
 
 
 def _since(before: int, now: int) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from botprobe.model.mail import IpAddress
 from botprobe.observers.router.credit import Action, CreditRule
-from botprobe.observers.router.kernel import Counts
+from botprobe.observers.router.kernel import Counts, Details
 from botprobe.observers.router.ledger import Ledger
 from botprobe.observers.router.live import Confirm, LiveRouter
 from botprobe.observers.router.table import Judgement, Standing
@@ -22,11 +22,16 @@ class FakeKernel:
     """Counts what it is told to, and is slow to block."""
 
     now: Counts
+    more: Details = field(default_factory=Details)
     blocked: list[IpAddress] = field(default_factory=list)
 
     async def counts(self) -> Counts:
         """Tell the counters."""
         return self.now
+
+    async def details(self) -> Details:
+        """Tell the rest."""
+        return self.more
 
     async def block(self, addresses: Iterable[IpAddress], seconds: int) -> None:
         """Block after a while, as nft does."""
@@ -139,6 +144,22 @@ class TestLiveRouter:
 
         assert set(scene.kernel.blocked) == blocked
         assert set(scene.notes.standings.values()) == {Standing.SUSPECT}
+
+    def test_what_excuses_a_host_is_read_before_it_is_acted_on(self) -> None:
+        """A table is shown seldom, but no block rests on what was known at the last one."""
+        scene = Scene()
+        router = scene.router(confirm=False)
+
+        async def two_looks() -> None:
+            scene.kernel.now = Counts()
+            await router.look()
+            scene.kernel.now = Counts(sent={BOT: 200, OTHER: 200})
+            scene.kernel.more = Details(servers=frozenset({OTHER}))
+            await router.look()
+
+        asyncio.run(two_looks())
+
+        assert scene.kernel.blocked == [BOT]
 
 
 class TestLedger:
