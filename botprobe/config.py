@@ -21,7 +21,7 @@ from botprobe.settings import Settings
 
 # Thirty years in seconds; whatever is counted here is less.
 MAX_NUMBER = 1_000_000_000
-_POSITIVE = ("concurrency", "timeout", "every_seconds", "rescan_seconds", "per_network")
+_POSITIVE = ("concurrency", "timeout", "every_seconds", "rescan_seconds", "concurrency_per_network")
 
 
 @dataclass(frozen=True, slots=True)

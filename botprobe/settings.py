@@ -41,6 +41,8 @@ class ScopeTable(Table, frozen=True):
     max_probes_per_day: int = 20_000
     concurrency: int = 200
     """Addresses that are investigated at the same time."""
+    concurrency_per_network: int = 8
+    """Of them, addresses of one /24 or /48: by a scan, and by all workers of a store together."""
 
 
 class SmtpTable(Table, frozen=True):
@@ -135,8 +137,6 @@ class WorkerTable(Table, frozen=True):
     """Where it looks from; without a name, the name of the machine."""
     concurrency: int = 200
     """Addresses that one worker investigates at the same time."""
-    per_network: int = 8
-    """Addresses of a /24 or /48 that all workers together investigate at the same time."""
 
 
 class LogTable(Table, frozen=True):

@@ -31,16 +31,16 @@ def open_store(settings: Settings, *, make_tables: bool = False) -> SqlStore:
     Raises:
         ConfigError: its address is none, or the driver is missing.
     """
-    url = settings.store.path
+    url, per_network = settings.store.path, settings.scope.concurrency_per_network
     if url is None or not is_shared(settings.store):
-        return SqliteStore(store_path(settings))
+        return SqliteStore(store_path(settings), per_network=per_network)
     try:
         from botprobe.store.postgres import PostgresStore  # noqa: PLC0415  # an extra
     except ImportError as error:
         raise ConfigError(
             "store: PostgreSQL needs psycopg: pip install botprobe[cluster]"
         ) from error
-    return PostgresStore(url, per_network=settings.worker.per_network, make_tables=make_tables)
+    return PostgresStore(url, per_network=per_network, make_tables=make_tables)
 
 
 def known_store(settings: Settings) -> SqlStore:

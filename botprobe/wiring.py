@@ -97,6 +97,7 @@ async def open_batch(
                 scope=scope,
                 hostlog=hostlog_of(settings),
                 concurrency=settings.scope.concurrency,
+                per_network=settings.scope.concurrency_per_network,
                 trouble=trouble,
                 stop_file=_stop_file(settings),
             )
@@ -226,6 +227,7 @@ class WatchParts:
                 audience=self._audience,
                 owner=account.owner,
                 concurrency=_places(settings),
+                per_network=settings.scope.concurrency_per_network,
                 again=self._again,
             )
             async with self._presence(settings, worker):

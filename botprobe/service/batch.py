@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,16 +12,34 @@ from typing import Any
 from botprobe.classify.classifier import not_probed
 from botprobe.errors import BotprobeError
 from botprobe.hostlog import HostLog
+from botprobe.model.audit import IpNetwork
 from botprobe.model.facts import Facts
 from botprobe.model.mail import IpAddress, Mail
 from botprobe.model.verdict import Case
 from botprobe.pipeline import Candidate, Pipeline
+from botprobe.scope.budget import surrounding
 from botprobe.scope.live import LiveScope
 
 # Seconds between two looks at stop file and opt-out file: both are to hold within a second.
 TICK = 0.25
 
 logger = logging.getLogger(__name__)
+
+
+class Places:
+    """Room for so many hosts at the same time, and for so many of one network."""
+
+    def __init__(self, all_in_all: int, per_network: int) -> None:
+        self._all = asyncio.Semaphore(all_in_all)
+        self._networks = defaultdict[IpNetwork, asyncio.Semaphore](
+            lambda: asyncio.Semaphore(per_network)
+        )
+
+    @asynccontextmanager
+    async def of(self, address: IpAddress) -> AsyncIterator[None]:
+        """Hold a place for a host; who waits for its network takes none of the others'."""
+        async with self._networks[surrounding(address)], self._all:
+            yield
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +49,8 @@ class Batch:
     pipeline: Pipeline
     hostlog: HostLog
     concurrency: int
+    per_network: int
+    """How many of one /24 or /48 may be asked at the same time."""
     trouble: Callable[[str], None]
     """Told in one line about each case that could not be made or kept."""
     stop_file: Path | None = None
@@ -46,7 +68,7 @@ class Batch:
 
     async def run(self, candidates: Iterable[Candidate]) -> list[Case]:
         """Return the cases in the order of the candidates; one that failed is left out."""
-        places = asyncio.Semaphore(self.concurrency)
+        places = Places(self.concurrency, self.per_network)
         tasks: list[asyncio.Task[Case | None]] = []
         async with asyncio.TaskGroup() as group:
             # Before the others: its first look comes before the first packet.
@@ -86,8 +108,8 @@ class Batch:
     def _halted(self) -> bool:
         return self.stop_file is not None and self.stop_file.exists()
 
-    async def _one(self, candidate: Candidate, places: asyncio.Semaphore) -> Case | None:
-        async with places:
+    async def _one(self, candidate: Candidate, places: Places) -> Case | None:
+        async with places.of(candidate.target.address):
             try:
                 case = await self._investigate(candidate)
             except BotprobeError as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import TypeVar
 from botprobe.classify.classifier import not_probed
 from botprobe.errors import BotprobeError, StoreError
 from botprobe.hostlog import HostLog
+from botprobe.model.audit import IpNetwork
 from botprobe.model.facts import Facts
 from botprobe.model.mail import IpAddress
 from botprobe.model.verdict import Case
@@ -18,6 +20,7 @@ from botprobe.model.work import Claim, Rank
 from botprobe.pipeline import Candidate, Pipeline
 from botprobe.queue.base import Bell
 from botprobe.scope.addresses import Scope
+from botprobe.scope.budget import surrounding
 from botprobe.service.again import next_look
 from botprobe.service.audience import Audience
 from botprobe.service.batch import kept_form
@@ -54,6 +57,8 @@ class Worker:
     audience: Audience
     owner: str
     concurrency: int
+    per_network: int
+    """How many of one /24 or /48 the store lets anybody claim at the same time."""
     again: tuple[timedelta, ...] = ()
     """When to look at a host again, counted from the first look."""
     finished: int = 0
@@ -62,6 +67,8 @@ class Worker:
     _asking: set[IpAddress] = field(default_factory=set)
     """Of those under way, who still owes us answers."""
     _dropped: set[IpAddress] = field(default_factory=set)
+    _networks: Counter[IpNetwork] = field(default_factory=Counter)
+    """Hosts under way of each network."""
     _closing: bool = False
     _more_wait: bool = False
 
@@ -118,6 +125,7 @@ class Worker:
             if address in self._under_way:  # taken from us while we were silent, and back again
                 self._under_way[address] = claim, self._under_way[address][1]
             else:
+                self._networks[surrounding(address)] += 1
                 self._under_way[address] = claim, group.create_task(self._work(claim))
         return claims
 
@@ -137,8 +145,17 @@ class Worker:
             logger.exception("case of %s failed", claim.target)
             await self._try_later(claim, type(error).__name__)
         del self._under_way[claim.target.address]
-        if self._more_wait:
+        if self._leave(surrounding(claim.target.address)) or self._more_wait:
             self.bell.ring()
+
+    def _leave(self, network: IpNetwork) -> bool:
+        """Count one host of a network less; say whether it was full, so that others may wait."""
+        count = self._networks[network]
+        if count > 1:
+            self._networks[network] = count - 1
+        else:
+            del self._networks[network]
+        return count >= self.per_network
 
     async def _investigate(self, claim: Claim) -> Case:
         if claim.tries > MAX_TRIES:

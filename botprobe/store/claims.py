@@ -3,13 +3,12 @@
 All functions work inside the transaction of their caller.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
 
 from botprobe.model.target import Target
 from botprobe.model.work import Claim, Rank
@@ -19,6 +18,8 @@ from botprobe.store.sightings import sightings_of_all
 
 # Seconds for which a later look waits for a worker of another place than the look before.
 OTHERS_FIRST = 600.0
+# Looks for hosts of one rank: each finds no more of the networks that the one before filled.
+LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,36 +39,39 @@ class Bid:
 class NetworkRoom:
     """How many hosts of each network may still be claimed."""
 
-    network: Any = field(default_factory=lambda: literal(""))
+    network: ColumnElement[str]
     """Expression for the network of a host."""
-    most: int | None = None
-    """Claims that a network may have at the same time; None: as many as you like."""
+    most: int
+    """Claims that a network may have at the same time."""
     taken: dict[str, int] = field(default_factory=dict)
 
     def full(self) -> list[str]:
         """Return the networks that have no room."""
-        return [name for name, count in self.taken.items() if not self._fits(count)]
+        return [name for name, count in self.taken.items() if count >= self.most]
 
     def take(self, network: str) -> bool:
         """Take a place, if there is one."""
         count = self.taken.get(network, 0)
-        if self._fits(count):
+        if count < self.most:
             self.taken[network] = count + 1
             return True
         return False
 
-    def _fits(self, count: int) -> bool:
-        return self.most is None or count < self.most
+
+def room_of(connection: Connection, network: ColumnElement[str], most: int) -> NetworkRoom:
+    """Count the claims of each network; nobody else may make some meanwhile."""
+    query = select(network, func.count()).where(hosts.c.lease.is_not(None)).group_by(network)
+    taken = {row[0]: row[1] for row in connection.execute(query)}
+    return NetworkRoom(network=network, most=most, taken=taken)
 
 
-def claim_hosts(connection: Connection, bid: Bid, room: NetworkRoom | None = None) -> list[Claim]:
+def claim_hosts(connection: Connection, bid: Bid, room: NetworkRoom) -> list[Claim]:
     """Claim hosts that are due and that nobody has a live claim on, in the order of the ranks.
 
     A lease of the owner's own never ends by the clock: a step of the clock must not let it ask a
     host twice at the same time.
     """
     chosen: list[str] = []
-    room = room or NetworkRoom()
     for rank in bid.ranks:
         if len(chosen) < bid.most:
             chosen += _choose(connection, bid, rank, bid.most - len(chosen), room)
@@ -81,13 +85,30 @@ def claim_hosts(connection: Connection, bid: Bid, room: NetworkRoom | None = Non
 
 def _choose(
     connection: Connection, bid: Bid, rank: Rank, most: int, room: NetworkRoom
-) -> Iterable[str]:
+) -> list[str]:
+    chosen: list[str] = []
+    for _ in range(LOOKS):
+        query = _due(bid, rank, most - len(chosen))
+        if full := room.full():
+            query = query.where(room.network.not_in(full))
+        if chosen:
+            query = query.where(hosts.c.ip.not_in(chosen))
+        rows = connection.execute(query.add_columns(room.network)).all()
+        fitting = [ip for ip, network in rows if room.take(network)]
+        chosen += fitting
+        if len(fitting) == len(rows):
+            break
+    return chosen
+
+
+def _due(bid: Bid, rank: Rank, most: int) -> Select[Any]:
+    """Find hosts of a rank that are due and free, those first that are due for longest."""
     now = bid.now.timestamp()
     # Who is due at once is due whatever the clock says: it may have been set back.
     due = hosts.c.due <= now if rank is Rank.LATER else hosts.c.due.is_not(None)
     free = or_(hosts.c.lease.is_(None), and_(hosts.c.lease < now, hosts.c.owner != bid.owner))
     query = (
-        select(hosts.c.ip, room.network)
+        select(hosts.c.ip)
         .where(hosts.c.rank == int(rank), due, free)
         .order_by(hosts.c.due)
         .limit(most)
@@ -97,9 +118,7 @@ def _choose(
         # Another place may see another host: it has some time to come first.
         elsewhere = or_(hosts.c.vantage.is_(None), hosts.c.vantage != bid.vantage)
         query = query.where(or_(elsewhere, hosts.c.due <= now - OTHERS_FIRST))
-    if full := room.full():
-        query = query.where(room.network.not_in(full))
-    return [ip for ip, network in connection.execute(query).all() if room.take(network)]
+    return query
 
 
 def _mark(connection: Connection, bid: Bid, chosen: list[str]) -> list[Row[Any]]:

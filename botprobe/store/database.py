@@ -7,7 +7,7 @@ from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Column, ColumnElement, Connection, select
 
 from botprobe.contract.case import case_from_document
 from botprobe.errors import StoreError
@@ -19,9 +19,9 @@ from botprobe.model.target import Sighting
 from botprobe.model.verdict import Case, Label
 from botprobe.model.weekly import Period, Tallies
 from botprobe.model.work import Arrival, Claim, HostHistory, Presence, QueueStatus, Rank
-from botprobe.store import dossiers, hosts, periodic, upkeep
+from botprobe.store import dossiers, hosts, periodic, schema, upkeep
 from botprobe.store.audit import Request, audit_rows, refusals, spend, spent_in_all
-from botprobe.store.claims import Bid, claim_hosts
+from botprobe.store.claims import Bid, claim_hosts, room_of
 from botprobe.store.depth import queue_status
 from botprobe.store.findings import boundary_mail, finding_page
 from botprobe.store.finishing import Finish, finish_hosts, insert_cases
@@ -45,9 +45,19 @@ class SqlStore(Transactions):
         StoreError: the database cannot be opened, is no store, or is of another version.
     """
 
+    def __init__(self, name: str, per_network: int) -> None:
+        super().__init__(name)
+        self._per_network = per_network
+        """How many hosts of a /24 or /48 may be claimed at the same time."""
+
     def _claim(self, connection: Connection, bid: Bid) -> Sequence[Claim]:
         """Claim hosts, in a transaction."""
-        return claim_hosts(connection, bid)
+        room = room_of(connection, self._network_of(schema.hosts.c.ip), self._per_network)
+        return claim_hosts(connection, bid, room)
+
+    def _network_of(self, ip: Column[str]) -> ColumnElement[str]:
+        """Return the /24 or /48 around an address."""
+        raise NotImplementedError
 
     def _ring(self, connection: Connection) -> None:
         """Wake the workers of other machines, once the transaction is kept."""

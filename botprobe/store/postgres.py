@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     Engine,
@@ -22,7 +23,6 @@ from sqlalchemy import (
     cast,
     create_engine,
     func,
-    select,
     text,
 )
 from sqlalchemy.dialects.postgresql import INET
@@ -31,11 +31,11 @@ from botprobe.errors import ConfigError, StoreError
 from botprobe.model.mail import Mail
 from botprobe.model.work import Arrival, Claim
 from botprobe.store.audit import Request
-from botprobe.store.claims import Bid, NetworkRoom, claim_hosts
+from botprobe.store.claims import Bid
 from botprobe.store.database import SqlStore
 from botprobe.store.migrating import check_step, make_latest, step_of
 from botprobe.store.months import drop_months, month_of, open_month
-from botprobe.store.schema import LATEST_STEP, hosts
+from botprobe.store.schema import LATEST_STEP
 from botprobe.store.upkeep import Copied
 
 # A cut link is noticed within so many seconds, and not after the kernel's two hours.
@@ -68,8 +68,8 @@ class PostgresStore(SqlStore):
 
     def __init__(self, url: str, *, per_network: int = 8, make_tables: bool = False) -> None:
         self.conninfo = conninfo(url)
-        super().__init__(shown(url))
-        self._per_network, self._make_tables = per_network, make_tables
+        super().__init__(shown(url), per_network)
+        self._make_tables = make_tables
         self._month: int | None = None
         self._claims = ThreadPoolExecutor(max_workers=1, thread_name_prefix="claims")
 
@@ -153,7 +153,7 @@ class PostgresStore(SqlStore):
     def _claim(self, connection: Connection, bid: Bid) -> Sequence[Claim]:
         # One after another: two who count the same network at the same time would both find room.
         connection.execute(_LOCK, {"lock": CLAIM_LOCK})
-        return claim_hosts(connection, bid, self._room(connection))
+        return super()._claim(connection, bid)
 
     def _spend_all(
         self, connection: Connection, requests: Sequence[Request]
@@ -161,11 +161,10 @@ class PostgresStore(SqlStore):
         connection.execute(_LOCK, {"lock": SPEND_LOCK})  # as for claims
         return super()._spend_all(connection, requests)
 
-    def _room(self, connection: Connection) -> NetworkRoom:
-        network = _network_of(hosts.c.ip)
-        query = select(network, func.count()).where(hosts.c.lease.is_not(None)).group_by(network)
-        taken = {row[0]: row[1] for row in connection.execute(query)}
-        return NetworkRoom(network=network, most=self._per_network, taken=taken)
+    def _network_of(self, ip: Column[str]) -> ColumnElement[str]:
+        address = cast(ip, INET)
+        bits = case((func.family(address) == 4, 24), else_=48)
+        return cast(func.network(func.set_masklen(address, bits)), Text)
 
     def _ring(self, connection: Connection) -> None:
         connection.execute(_NOTIFY)
@@ -195,10 +194,3 @@ def shown(url: str) -> str:
     """Return server and database of a connection string, without user and password."""
     said = conninfo_to_dict(conninfo(url))
     return f"postgresql://{said.get('host', '')}/{said.get('dbname', '')}"
-
-
-def _network_of(ip: Any) -> ColumnElement[str]:
-    """Return the /24 or /48 around an address."""
-    address = cast(ip, INET)
-    bits = case((func.family(address) == 4, 24), else_=48)
-    return cast(func.network(func.set_masklen(address, bits)), Text)

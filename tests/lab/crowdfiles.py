@@ -30,6 +30,7 @@ hops = "all"
 allow = ["198.18.0.0/15"]
 own_networks = ["198.18.0.0/24"]
 max_probes_per_network_per_day = 1000
+concurrency_per_network = 1000
 max_probes_per_hour = 100000
 max_probes_per_day = 100000
 [smtp]

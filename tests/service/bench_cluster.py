@@ -126,7 +126,11 @@ async def work(place: str, wait: float, ready: Path) -> None:
     """Be a worker until everything is done and the file ``stop`` is there."""
     shared = place.startswith("postgresql:")
     store: SqlStore
-    store = PostgresStore(place, per_network=1_000) if shared else SqliteStore(Path(place))
+    store = (
+        PostgresStore(place, per_network=1_000)
+        if shared
+        else SqliteStore(Path(place), per_network=1_000)
+    )
     lags = Lags()
     async with store, open_bell(conninfo(place)) if shared else _alone() as bell:
         worker = Worker(
@@ -137,6 +141,7 @@ async def work(place: str, wait: float, ready: Path) -> None:
             audience=lags,
             owner=f"bench:{os.getpid()}",
             concurrency=CONCURRENCY,
+            per_network=1_000,
         )
         presence = Presence(owner=worker.owner, vantage="bench", concurrency=CONCURRENCY)
         heart = Heart(store=store, presence=presence, trouble=print)
@@ -180,7 +185,7 @@ class Bench:
     def open(self) -> SqlStore:
         """Return the store, to be opened."""
         if self.server is None:
-            return SqliteStore(Path(self.place))
+            return SqliteStore(Path(self.place), per_network=1_000)
         return PostgresStore(self.place, make_tables=True)
 
     @contextmanager

@@ -38,6 +38,7 @@ own_networks = ["198.18.0.0/22"]
 max_probes_per_hour = 1000000
 max_probes_per_day = 1000000
 max_probes_per_network_per_day = 100000
+concurrency_per_network = 1000
 [smtp]
 helo_name = "probe.trap.example"
 [canary]

@@ -91,8 +91,8 @@ def cluster() -> Iterator[Cluster]:
     """Start everything, and end whatever is still there."""
     with tempfile.TemporaryDirectory() as name, postgres.server(durable=True) as server:
         folder = Path(name)
-        places = "[worker]\nper_network = 24\nconcurrency = 10\n"
-        (folder / "botprobe.toml").write_text(SETTINGS + places)
+        text = SETTINGS.replace("per_network = 1000\n", "per_network = 24\n")
+        (folder / "botprobe.toml").write_text(f"{text}[worker]\nconcurrency = 10\n")
         boxes = tuple(Box(folder / box) for box in ("box1", "box2"))
         made = Cluster(folder, server, server.new_database(), boxes)
         _init(made)

@@ -30,13 +30,16 @@ def batch_of(
     logs: Path,
     trouble: Callable[[str], None],
     concurrency: int = 10,
+    *,
     scope: LiveScope | None = None,
+    per_network: int = 8,
 ) -> Batch:
     """Return a batch over a pipeline of fakes."""
     return Batch(
         pipeline=pipeline,
         hostlog=HostLog(logs),
         concurrency=concurrency,
+        per_network=per_network,
         trouble=trouble,
         scope=scope,
     )
@@ -200,13 +203,33 @@ class TestBatch:
         assert troubles == ["new/7: not stored: store: database or disk is full"]
 
 
+class TestPlaces:
+    async def test_a_network_is_asked_by_few_at_a_time(self, tmp_path: Path) -> None:
+        """Of one /24 no more than allowed, and whoever waits there keeps no place from others."""
+        tarpit, troubles = Tarpit(quick=OTHER), list[str]()
+        pipeline = pipeline_with(probes=replace(silent_probes(), ping=tarpit))
+        batch = batch_of(pipeline, tmp_path, troubles.append, 4, per_network=3)
+        crowd = [ip_address(f"198.18.10.{number}") for number in range(1, 10)]
+
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(
+                batch.run([Candidate(Target(ip)) for ip in (*crowd, OTHER)])
+            )
+            await until(lambda: tarpit.left == 1)
+            asked = [target.address for target in tarpit.asked]
+            tarpit.opened.set()
+
+        assert asked == [*crowd[:3], OTHER]
+        assert len(running.result()) == 10
+
+
 class TestOptout:
     async def test_who_opts_out_meanwhile_is_broken_off(self, tmp_path: Path) -> None:
         """Within a second, whoever waits and whoever is being asked; the others are asked on."""
         file, tarpit, troubles = tmp_path / "optout", Tarpit(), list[str]()
         scope = following(file)
         pipeline = replace(pipeline_with(probes=replace(silent_probes(), ping=tarpit)), scope=scope)
-        batch = batch_of(pipeline, tmp_path / "logs", troubles.append, 2, scope)
+        batch = batch_of(pipeline, tmp_path / "logs", troubles.append, 2, scope=scope)
         candidates = [Candidate(Target(ip)) for ip in (HOST, OTHER, ip_address("198.18.10.9"))]
 
         async with asyncio.TaskGroup() as group:
@@ -232,7 +255,7 @@ class TestOptout:
 
         probes = replace(silent_probes(), ping=tarpit)
         pipeline = replace(pipeline_with(probes=probes), scope=scope, origin_of=origin_of)
-        batch = batch_of(pipeline, tmp_path / "logs", troubles.append, 2, scope)
+        batch = batch_of(pipeline, tmp_path / "logs", troubles.append, 2, scope=scope)
 
         async with asyncio.TaskGroup() as group:
             running = group.create_task(batch.run([Candidate(Target(ip)) for ip in (HOST, OTHER)]))
@@ -250,7 +273,7 @@ class TestOptout:
         file, tarpit, troubles = tmp_path / "optout", Tarpit(), list[str]()
         scope = following(file)
         pipeline = replace(pipeline_with(probes=replace(silent_probes(), ping=tarpit)), scope=scope)
-        batch = batch_of(pipeline, tmp_path / "logs", troubles.append, 2, scope)
+        batch = batch_of(pipeline, tmp_path / "logs", troubles.append, 2, scope=scope)
 
         async with asyncio.TaskGroup() as group:
             running = group.create_task(batch.run([Candidate(Target(HOST))]))

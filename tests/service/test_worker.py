@@ -97,7 +97,13 @@ def pipeline(
 
 
 def worker_of(
-    pipeline: Pipeline, store: SqliteStore, logs: Path, audience: FakeAudience, concurrency: int = 8
+    pipeline: Pipeline,
+    store: SqliteStore,
+    logs: Path,
+    audience: FakeAudience,
+    concurrency: int = 8,
+    *,
+    per_network: int = 8,
 ) -> Worker:
     """Return a worker."""
     return Worker(
@@ -108,6 +114,7 @@ def worker_of(
         audience=audience,
         owner="me",
         concurrency=concurrency,
+        per_network=per_network,
     )
 
 
@@ -322,6 +329,25 @@ class TestWorker:
 
         assert audience.cases == []
         assert await store.waiting() == 1
+
+    async def test_a_crowded_network_is_asked_by_and_by(self, tmp_path: Path) -> None:
+        """As soon as one of its hosts is done the next is asked, and no second passes unused."""
+        audience, tarpit = Listener(), Tarpit()
+        crowd = [ip_address(f"198.18.10.{number}") for number in range(1, 41)]
+        async with SqliteStore(tmp_path / "cases.sqlite", per_network=2) as store:
+            await store.take([arrival(str(host), host) for host in crowd], DAY)
+            probes = replace(silent_probes(), ping=tarpit)
+            wide = replace(pipeline(store, probes), budget=Budget(Limits(per_network_per_day=1000)))
+            worker = worker_of(wide, store, tmp_path, audience, 30, per_network=2)
+            async with working(worker):
+                await audience.wait_for(lambda: len(tarpit.asked) == 2)
+                together = worker.under_way
+                tarpit.opened.set()
+                async with asyncio.timeout(10):  # with a second's wait for each two: 20
+                    await audience.wait_for(lambda: len(audience.cases) == len(crowd))
+
+        assert together == 2
+        assert worker._networks == {}
 
     async def test_whose_answers_are_in_is_kept(
         self, tmp_path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch

@@ -1,11 +1,12 @@
-"""Notes when the first packet to each address left the laboratory's scanner."""
+"""Notes when packets to each address left the laboratory's scanner: the first, and the last."""
 
 import multiprocessing
 import os
 import socket
 import struct
+from ipaddress import IPv4Address, IPv6Address
 from multiprocessing.connection import Connection
-from typing import Self
+from typing import NamedTuple, Self
 
 from tests.lab.namespace import LINK
 
@@ -13,10 +14,19 @@ _ETH_P_ALL = 3
 _SO_TIMESTAMPNS = 35
 _PACKET_OUTGOING = 4
 _BUFFER = 64 * 1024 * 1024
+_IPV6_HEADER = 40
+
+
+class Packets(NamedTuple):
+    """What was sent to an address; times are seconds since the epoch, as the kernel noted them."""
+
+    first: float
+    last: float
+    number: int
 
 
 class Wiretap:
-    """Listens in a process of its own; ``stop`` gives the time of each address's first packet."""
+    """Listens in a process of its own to all that is sent."""
 
     def __enter__(self) -> Self:
         context = multiprocessing.get_context("fork")
@@ -32,15 +42,19 @@ class Wiretap:
         self._process.join()
 
     def stop(self) -> dict[str, float]:
-        """Return seconds since the epoch by address, as the kernel noted them."""
+        """Return the time of each address's first packet."""
+        return {ip: packets.first for ip, packets in self.sent().items()}
+
+    def sent(self) -> dict[str, Packets]:
+        """Stop listening, and return what was sent, by address."""
         self._ours.send(None)
-        seen: dict[str, float] = self._ours.recv()
+        seen: dict[str, Packets] = self._ours.recv()
         return seen
 
 
 def _listen(pipe: Connection, ready: "multiprocessing.synchronize.Event") -> None:
     os.nice(-5)
-    seen: dict[bytes, float] = {}
+    seen: dict[bytes, Packets] = {}
     with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL)) as tap:
         tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         tap.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
@@ -49,10 +63,22 @@ def _listen(pipe: Connection, ready: "multiprocessing.synchronize.Event") -> Non
         ready.set()
         while not pipe.poll():
             try:
-                data, notes, _, place = tap.recvmsg(20, 64)
+                data, notes, _, place = tap.recvmsg(_IPV6_HEADER, 64)
             except TimeoutError:
                 continue
-            if place[2] == _PACKET_OUTGOING and len(data) == 20 and data[16:20] not in seen:
+            if place[2] == _PACKET_OUTGOING and (target := _target(data)):
                 seconds, nanoseconds = struct.unpack("qq", notes[0][2])
-                seen[data[16:20]] = seconds + nanoseconds / 1e9
-    pipe.send({socket.inet_ntoa(ip): moment for ip, moment in seen.items()})
+                now = seconds + nanoseconds / 1e9
+                former = seen.get(target, Packets(now, now, 0))
+                seen[target] = Packets(former.first, now, former.number + 1)
+    pipe.send({_text(target): packets for target, packets in seen.items()})
+
+
+def _target(header: bytes) -> bytes:
+    """Return where an IP packet goes; of another one nothing."""
+    version = header[0] >> 4 if header else 0
+    return header[16:20] if version == 4 else header[24:40] if version == 6 else b""
+
+
+def _text(address: bytes) -> str:
+    return str(IPv4Address(address) if len(address) == 4 else IPv6Address(address))

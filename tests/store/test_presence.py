@@ -1,5 +1,6 @@
 """Workers that share a store: who lives, and what is left of who does not."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -8,10 +9,12 @@ import pytest
 
 from botprobe.errors import BotprobeError, StoreError
 from botprobe.model.work import Presence, Rank
+from botprobe.scope.budget import surrounding
 from botprobe.store.database import SqlStore
 from botprobe.store.postgres import PostgresStore
 from tests.cases import HOST
 from tests.postgres import Server
+from tests.store.conftest import NewStore
 from tests.store.test_hosts import DAY, EVERYBODY, LEASE, arrival, case_of, claim_all
 
 AT_ONCE = timedelta(seconds=-1)
@@ -119,9 +122,36 @@ class TestPlaces:
         assert [one.vantage for one in await store.cases(HOST)] == ["vienna", "lisbon"][::-1]
 
 
-@pytest.mark.postgres
 class TestRoom:
-    async def test_a_network_is_asked_by_few_at_a_time(self, postgres: Server) -> None:
+    async def test_a_network_is_asked_by_few_at_a_time(self, new_store: NewStore) -> None:
+        """Of a /24 and of a /48; who is due after a crowd comes before it in the same claim."""
+        crowd = [ip_address(f"198.18.10.{number}") for number in range(1, 10)]
+        crowd += [ip_address(f"2001:db8:1:{number}::1") for number in range(9)]
+        others = [ip_address("198.18.100.1"), ip_address("2001:db8:10::1")]
+        async with new_store(3) as store:
+            for hosts in (crowd, others):
+                await store.take([arrival(str(host), host) for host in hosts], DAY)
+            first = await store.claim("one", LEASE, 8, EVERYBODY)
+            second = await store.claim("one", LEASE, 8, EVERYBODY)
+            await store.finish(first[0], case_of(first[0]), None)
+            await store.put_back(first[1])
+            third = await store.claim("one", LEASE, 8, EVERYBODY)
+
+        networks = Counter(str(surrounding(claim.target.address)) for claim in first)
+        assert networks == {
+            "198.18.10.0/24": 3,
+            "2001:db8:1::/48": 3,
+            "198.18.100.0/24": 1,
+            "2001:db8:10::/48": 1,
+        }
+        assert list(second) == []
+        assert {surrounding(claim.target.address) for claim in third} == {
+            surrounding(claim.target.address) for claim in first[:2]
+        }
+        assert len(third) == 2
+
+    @pytest.mark.postgres
+    async def test_workers_together_count(self, postgres: Server) -> None:
         """All workers together hold no more claims in a /24 than allowed; others go on."""
         url = postgres.new_database()
         crowd = [ip_address(f"198.18.10.{number}") for number in range(1, 10)]
@@ -140,6 +170,7 @@ class TestRoom:
         assert [len(claims) for claims in (first, second, third, fourth)] == [2, 2, 0, 1]
         assert str(second[1].target) == "198.18.11.1"
 
+    @pytest.mark.postgres
     async def test_an_empty_database_is_one_clear_error(self, postgres: Server) -> None:
         """A mistyped name gets no tables; whoever is to make them is told how."""
         url = postgres.new_database()
@@ -148,6 +179,7 @@ class TestRoom:
             async with PostgresStore(url):
                 pass
 
+    @pytest.mark.postgres
     async def test_no_error_shows_the_password(self) -> None:
         """Whatever is wrong with the address or the server, the secret stays one."""
         for url in (
