@@ -13,7 +13,8 @@ import dns.rrset
 
 from botprobe.probes.resolver import Nameservers
 
-Zone = Mapping[tuple[str, str], list[str] | dns.rcode.Rcode | str]
+Zone = Mapping[tuple[str, str], list[str] | dns.rcode.Rcode | str | bytes]
+"""Records, an error, silence, or the bytes of a reply without its number."""
 
 
 @dataclass(slots=True)
@@ -38,12 +39,18 @@ class NameServer(asyncio.DatagramProtocol):
         match self.zone.get(key, dns.rcode.NXDOMAIN):
             case dns.rcode.Rcode() as rcode:
                 reply.set_rcode(rcode)
+            case bytes(raw):
+                self._send(data[:2] + raw, addr)
+                return
             case list(texts):
                 reply.answer.extend(_rrsets(key, texts))
             case _:
                 return
+        self._send(reply.to_wire(), addr)
+
+    def _send(self, raw: bytes, addr: tuple[str, int]) -> None:
         assert self.transport is not None
-        self.transport.sendto(reply.to_wire(), addr)
+        self.transport.sendto(raw, addr)
 
     @property
     def nameservers(self) -> Nameservers:

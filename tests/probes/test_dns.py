@@ -1,5 +1,6 @@
 """Tests of the DNS probe against a scripted name server on loopback."""
 
+import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
@@ -198,6 +199,52 @@ class TestDnsProbe:
         with suppress(ProbeUnavailable):
             assert (await probe.run(HOST)).names == ()
         assert len(server.asked) <= 20
+
+    async def test_a_long_chain_of_aliases_ends(self, probe: DnsProbe, server: NameServer) -> None:
+        """Nobody follows an owner through hundreds of names, in one answer or in many."""
+        chain = [f"{n}.{REVERSE} CNAME {n + 1}.{REVERSE}" for n in range(300)]
+        server.zone = {(REVERSE, "PTR"): [f"{REVERSE} CNAME 0.{REVERSE}", *chain]}
+
+        with suppress(ProbeUnavailable):
+            assert (await probe.run(HOST)).names == ()
+        assert len(server.asked) <= 20
+
+    @pytest.mark.parametrize(
+        ("owner", "target"),
+        [
+            ("HERE", "HERE"),  # a name that is a pointer to itself
+            ("NEXT HERE", "HERE"),  # two that point to each other
+            ("0161 HERE", "HERE"),  # a label, and then the same again
+            ("QUESTION", "TARGET"),
+            ("QUESTION", "0161 TARGET"),
+            ("QUESTION", "ffff"),  # beyond the end
+        ],
+    )
+    async def test_pointers_that_run_in_circles_end(
+        self, probe: DnsProbe, server: NameServer, owner: str, target: str
+    ) -> None:
+        """Compression (RFC 1035, 4.1.4) may only point back: such an answer is none."""
+        question = dns.name.from_text(REVERSE).to_wire() or b""
+        here = 12 + len(question) + 4
+        places = {"QUESTION": 12, "HERE": here, "NEXT": here + 2}
+
+        def wire(words: str) -> bytes:
+            return b"".join(
+                (0xC000 | places[word]).to_bytes(2) if word in places else bytes.fromhex(word)
+                for word in words.split()
+            )
+
+        places["TARGET"] = here + len(wire(owner)) + 10
+        record = wire(owner) + bytes.fromhex("000c 0001 0000003c")
+        record += len(wire(target)).to_bytes(2) + wire(target)
+        counts = bytes.fromhex("8180 0001 0001 0000 0000")
+        server.zone = {
+            (REVERSE, "PTR"): counts + question + bytes.fromhex("000c 0001") + record,
+        }
+
+        async with asyncio.timeout(5):
+            with pytest.raises(ProbeUnavailable, match="no answer from the resolver"):
+                await probe.run(HOST)
 
     async def test_a_forbidden_address_is_not_looked_up(
         self, probe: DnsProbe, server: NameServer

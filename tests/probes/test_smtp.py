@@ -5,6 +5,7 @@ import errno
 import os
 import re
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
@@ -232,6 +233,37 @@ class TestSession:
         assert result.broke is not None
         assert re.match(broke, result.broke)
 
+    @pytest.mark.parametrize("awaited", ["greeting", "reply to EHLO"])
+    async def test_a_million_lines_are_not_listened_to(
+        self, probe: SmtpProbe, localhost: Target, serve: Serve, awaited: str
+    ) -> None:
+        """The host gets rid of what fits into buffers on the way, and we keep next to nothing."""
+        lines, sent = 1_000_000, 0
+        block = b"250-and so on\r\n" * 100
+
+        async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal sent
+            if awaited == "greeting":
+                writer.write(b"220-mx.example.org\r\n")
+            else:
+                writer.write(b"220 mx.example.org ESMTP\r\n")
+                await reader.readline()
+            for _ in range(lines // 100):
+                writer.write(block.replace(b"250", b"220") if awaited == "greeting" else block)
+                await writer.drain()
+                sent += 100
+
+        port, started = await serve(session), time.monotonic()
+        result = await replace(probe, port=port, session_timeout=9, greeting_timeout=9).run(
+            localhost
+        )
+
+        assert time.monotonic() - started < 5
+        assert sent < lines // 2
+        assert awaited in (result.broke or "")
+        kept = [*(result.greeting.lines if result.greeting else ()), result.broke or ""]
+        assert sum(map(len, kept)) < 1000
+
     async def test_a_host_that_hangs_up_at_once(
         self, probe: SmtpProbe, localhost: Target, serve: Serve
     ) -> None:
@@ -265,6 +297,34 @@ class TestSession:
 
         assert result.greeting == Reply(220, ("tarpit",))
         assert result.broke == "no reply to EHLO in time"
+
+    async def test_whoever_is_dropped_hears_nothing_more(
+        self, serve: Serve, probe: SmtpProbe, localhost: Target
+    ) -> None:
+        """The connection is reset: after a mere end the kernel would answer each further word."""
+        ends: list[type[Exception] | None] = []
+        talking, ended = asyncio.Event(), asyncio.Event()
+
+        async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"220 ")
+            talking.set()
+            try:
+                await reader.read()
+                ends.append(None)
+            except OSError as error:
+                ends.append(type(error))
+            ended.set()
+
+        patient = replace(probe, port=await serve(session), greeting_timeout=9, session_timeout=9)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(patient.run(localhost))
+            await talking.wait()
+            await asyncio.sleep(0)
+            task.cancel()
+        async with asyncio.timeout(2):
+            await ended.wait()
+
+        assert ends == [ConnectionResetError]
 
     async def test_a_greeting_in_countless_pieces_is_cut_off(
         self, probe: SmtpProbe, localhost: Target, serve: Serve

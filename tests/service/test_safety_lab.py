@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.runner import run_in_lab
-from tests.service import liars
+from tests.service import liars, optouteffect
 from tests.service.reflection import HANDFUL
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
@@ -27,6 +27,26 @@ def test_a_campaign_that_claims_a_victim_causes_a_handful_of_probes() -> None:
     assert list(victim["refused"]) == ["budget of 198.18.200.0/24 for a day is spent"]
     assert left_alone["reached"] == left_alone["granted"] == []
     assert list(left_alone["refused"]) == ["opted out"]
+
+
+def test_who_opts_out_is_left_alone_within_a_second(tmp_path: Path) -> None:
+    """By network, domain and AS, while a scan and a watch talk to tarpits and others wait."""
+    population = tmp_path / "tarpits.toml"
+    population.write_text(optouteffect.population(), "utf-8")
+
+    done = run_in_lab(
+        *("python", "-m", "tests.service.optouteffect"),
+        options=["--population", str(population)],
+        timeout=200,
+    )
+
+    assert done.returncode == 0, done.stderr
+    for seen in json.loads(done.stdout).values():
+        assert seen["stays"]["last packet after seconds"] > 1
+        for who in optouteffect.LEAVERS:
+            assert seen[who]["hosts asked"] > 0
+            assert seen[who]["begun after"] == 0
+            assert seen[who]["last packet after seconds"] < 1
 
 
 def test_all_liars_at_once_stop_nobody(tmp_path: Path) -> None:
