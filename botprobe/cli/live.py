@@ -75,7 +75,7 @@ def shown(board: LiveBoard) -> AbstractContextManager[object]:
     """Draw the board on standard error while it is a terminal, else nothing."""
     if not sys.stderr.isatty():
         return nullcontext()
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False, emoji=False)
     return Live(board, console=console, refresh_per_second=8, transient=True)
 
 

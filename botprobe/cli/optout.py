@@ -73,7 +73,7 @@ def check(
     if as_json:
         print_json(_answer(ip, refused, entry, origin))
     else:
-        print(_line(ip, refused, entry, origin))
+        print(answer_line(ip, refused, entry, origin))
     raise typer.Exit(ExitCode.DONE if refused is None else ExitCode.REFUSED)
 
 
@@ -123,7 +123,10 @@ def _answer(
     }
 
 
-def _line(ip: IpAddress, refused: str | None, entry: Entry | None, origin: Origin | None) -> str:
+def answer_line(
+    ip: IpAddress, refused: str | None, entry: Entry | None, origin: Origin | None
+) -> str:
+    """Say in one line what became of an address, and what was found out about it."""
     if entry is not None:
         return f"{ip}: {refused}: {entry.party} {visible(entry.note)}".rstrip()
     known = ""

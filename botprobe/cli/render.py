@@ -98,10 +98,11 @@ def scan_view(mails: Sequence[Mail], cases: Sequence[Case], *, explain: bool) ->
 
 def stdout_console() -> Console:
     """Return a console for results; in a pipe it writes plain lines of 120 columns."""
-    console = Console(highlight=False)
-    if console.is_terminal or "COLUMNS" in os.environ:
-        return console
-    return Console(highlight=False, width=120)
+    # No markup: what strangers wrote would be obeyed, and a tag without a fellow is an error.
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = 120
+    return console
 
 
 def case_panel(case: Case, *, explain: bool) -> RenderableType:

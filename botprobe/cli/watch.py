@@ -99,7 +99,9 @@ def open_screen(*, jsonl: bool) -> Iterator[Audience]:
     """Draw on a terminal, write lines anywhere else."""
     if sys.stdout.isatty() and not jsonl:
         board = WatchBoard()
-        with Live(board, console=Console(), refresh_per_second=4, transient=False):
+        with Live(
+            board, console=Console(markup=False, emoji=False), refresh_per_second=4, transient=False
+        ):
             yield board
         return
     out = LineWriter(sys.stdout)

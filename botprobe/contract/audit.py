@@ -82,8 +82,9 @@ def abuse_reply(
         parts.append(f"  and {len(rows) - LISTED} more")
     parts += [
         "",
-        f"If you want to be left alone, tell {contact or 'us'} the network: it is taken out within",
-        "a second and stays out. If a machine of yours sent us spam, we gladly send you the mail.",
+        f"If you want to be left alone, tell {contact or 'us'} the network, the domain or the AS:",
+        "it is taken out within a second and stays out. If a machine of yours sent us spam, we",
+        "gladly send you the mail.",
         "",
     ]
     return "\n".join(parts)

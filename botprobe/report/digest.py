@@ -126,9 +126,10 @@ def _address(text: str) -> str:
 
 def _text(report: WeeklyReport) -> str:
     text = io.StringIO()
-    Console(file=text, width=TEXT_COLUMNS, color_system=None, highlight=False).print(
-        report_screen(report)
+    console = Console(
+        file=text, width=TEXT_COLUMNS, color_system=None, highlight=False, markup=False, emoji=False
     )
+    console.print(report_screen(report))
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.lab import namespace
 from tests.service.bench_watch import SETTINGS, Box
 from tests.service.labwatch import stop_at_once
-from tests.service.wiretap import Packets, Wiretap
+from tests.service.wiretap import Wiretap
 from tests.test_mmdb import mmdb
 
 HOSTS = 10
@@ -99,13 +99,14 @@ def run(folder: Path, command: str) -> dict[str, object]:
     }
 
 
-def seen(sent: dict[str, Packets], network: IPv4Network, moment: float) -> dict[str, float]:
+def seen(sent: dict[str, list[float]], network: IPv4Network, moment: float) -> dict[str, float]:
     """Return how long after a moment packets went to a network, and to how many hosts before."""
-    there = [packets for ip, packets in sent.items() if ip in set(map(str, network.hosts()))]
+    hosts = set(map(str, network.hosts()))
+    there = [times for ip, times in sent.items() if ip in hosts]
     return {
         "hosts asked": len(there),
-        "begun after": sum(packets.first > moment for packets in there),
-        "last packet after seconds": round(max(packets.last for packets in there) - moment, 3),
+        "begun after": sum(times[0] > moment for times in there),
+        "last packet after seconds": round(max(times[-1] for times in there) - moment, 3),
     }
 
 

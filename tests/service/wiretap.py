@@ -1,4 +1,4 @@
-"""Notes when packets to each address left the laboratory's scanner: the first, and the last."""
+"""Notes when packets to each address left the laboratory's scanner."""
 
 import multiprocessing
 import os
@@ -6,7 +6,7 @@ import socket
 import struct
 from ipaddress import IPv4Address, IPv6Address
 from multiprocessing.connection import Connection
-from typing import NamedTuple, Self
+from typing import Self
 
 from tests.lab.namespace import LINK
 
@@ -15,14 +15,6 @@ _SO_TIMESTAMPNS = 35
 _PACKET_OUTGOING = 4
 _BUFFER = 64 * 1024 * 1024
 _IPV6_HEADER = 40
-
-
-class Packets(NamedTuple):
-    """What was sent to an address; times are seconds since the epoch, as the kernel noted them."""
-
-    first: float
-    last: float
-    number: int
 
 
 class Wiretap:
@@ -43,18 +35,21 @@ class Wiretap:
 
     def stop(self) -> dict[str, float]:
         """Return the time of each address's first packet."""
-        return {ip: packets.first for ip, packets in self.sent().items()}
+        return {ip: times[0] for ip, times in self.sent().items()}
 
-    def sent(self) -> dict[str, Packets]:
-        """Stop listening, and return what was sent, by address."""
+    def sent(self) -> dict[str, list[float]]:
+        """Stop listening, and return the times of all packets, by address.
+
+        They are seconds since the epoch, as the kernel noted them.
+        """
         self._ours.send(None)
-        seen: dict[str, Packets] = self._ours.recv()
+        seen: dict[str, list[float]] = self._ours.recv()
         return seen
 
 
 def _listen(pipe: Connection, ready: "multiprocessing.synchronize.Event") -> None:
     os.nice(-5)
-    seen: dict[bytes, Packets] = {}
+    seen: dict[bytes, list[float]] = {}
     with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL)) as tap:
         tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         tap.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
@@ -68,10 +63,8 @@ def _listen(pipe: Connection, ready: "multiprocessing.synchronize.Event") -> Non
                 continue
             if place[2] == _PACKET_OUTGOING and (target := _target(data)):
                 seconds, nanoseconds = struct.unpack("qq", notes[0][2])
-                now = seconds + nanoseconds / 1e9
-                former = seen.get(target, Packets(now, now, 0))
-                seen[target] = Packets(former.first, now, former.number + 1)
-    pipe.send({_text(target): packets for target, packets in seen.items()})
+                seen.setdefault(target, []).append(seconds + nanoseconds / 1e9)
+    pipe.send({_text(target): times for target, times in seen.items()})
 
 
 def _target(header: bytes) -> bytes:
