@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bom import joined
+
 ROOT = Path(__file__).parents[1]
 LOCK = (ROOT / "locks" / "runtime.txt").read_text()
 NAMES = re.findall(r"^([a-z0-9_.-]+)==\S+ ?(;.*)?", LOCK, re.MULTILINE)
@@ -53,3 +55,40 @@ def test_everything_is_locked_by_hash() -> None:
 
     assert len(blocks) == len(NAMES)
     assert all("--hash=sha256:" in block for block in blocks)
+
+
+def test_the_bill_of_materials_has_what_either_source_knows() -> None:
+    """Every package of the lock with its hashes; licences and graph of what is installed."""
+
+    def part(name: str, ref: str, **more: object) -> dict[str, object]:
+        return {"name": name, "bom-ref": ref, "purl": f"pkg:pypi/{name}@1", **more}
+
+    whole = {"bom-ref": "root-component"}
+    locked = {
+        "metadata": {"component": whole},
+        "components": [part("a", "L1", hashes=1), part("b", "L2"), part("elsewhere", "L3")],
+        "dependencies": [],
+    }
+    installed = {
+        "metadata": {"component": whole},
+        "components": [part("a", "a==1", licenses=["MIT"]), part("b", "b==1"), part("c", "c==1")],
+        "dependencies": [
+            {"ref": "root-component", "dependsOn": ["a==1"]},
+            {"ref": "a==1", "dependsOn": ["b==1", "c==1"]},
+            {"ref": "b==1"},
+        ],
+    }
+
+    bill = joined(locked, installed)
+
+    assert bill["components"] == [
+        part("a", "L1", hashes=1, licenses=["MIT"]),
+        part("b", "L2"),
+        part("elsewhere", "L3"),
+    ]
+    assert bill["dependencies"] == [
+        {"ref": "root-component", "dependsOn": ["L1"]},
+        {"ref": "L1", "dependsOn": ["L2"]},
+        {"ref": "L2", "dependsOn": []},
+        {"ref": "L3", "dependsOn": []},
+    ]
