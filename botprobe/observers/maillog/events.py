@@ -1,6 +1,6 @@
 """What one hour of one log file says, before anything is concluded from it."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -51,12 +51,14 @@ class HourEvents:
     """The client of each SMTP connection: whoever adds hours up counts faster than we do."""
     accepted: list[bytes] = field(default_factory=list)
     """The client of each mail that got a queue id over SMTP."""
-    rejects: dict[str, list[bytes]] = field(default_factory=dict)
+    rejects: defaultdict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     """The client of each refused command, by kind; an empty one cannot be believed."""
     actions: Counter[str] = field(default_factory=Counter)
     """Other actions of access tables: discard, hold, filter, redirect, ..."""
-    queue: list[tuple[bytes, bool]] = field(default_factory=list)
-    """Queue ids in order: True where the mail becomes active (``from=``), False where it ends."""
+    queue: list[bytes] = field(default_factory=list)
+    """Queue ids in the order of the log: of mails that become active, and of those that end."""
+    active: list[bool] = field(default_factory=list)
+    """For each of them: True where the mail becomes active (``from=``), False where it ends."""
     deliveries: Counter[tuple[Way, str]] = field(default_factory=Counter)
     """Deliveries per way and status."""
     pickups: int = 0
@@ -70,4 +72,9 @@ class HourEvents:
 
     def refuse(self, client: bytes, kind: str) -> None:
         """Count one refused command."""
-        self.rejects.setdefault(kind, []).append(client)
+        self.rejects[kind].append(client)
+
+    def queued(self, queue_id: bytes, *, active: bool) -> None:
+        """Count one mail that becomes active, or ends."""
+        self.queue.append(queue_id)
+        self.active.append(active)

@@ -65,11 +65,11 @@ def count_exim_line(line: bytes, into: HourEvents, own_kinds: tuple[RejectKind, 
     elif failed := _AUTHENTICATOR.match(text):
         into.sasl_failures[failed[1]] += 1
     elif text.endswith(b" Completed"):
-        into.queue.append((text.partition(b" ")[0], False))
+        into.queued(text.partition(b" ")[0], active=False)
 
 
 def _count_arrival(message_id: bytes, client: bytes | None, into: HourEvents) -> None:
-    into.queue.append((message_id, True))
+    into.queued(message_id, active=True)
     if client is None:
         into.pickups += 1
     else:

@@ -1,6 +1,6 @@
 """Log files as chunks of whole lines: plain, compressed, from standard input, or growing.
 
-A chunk is half a mebibyte, cut behind a line feed; a longer line is cut too, so memory is bounded
+A chunk is a mebibyte, cut behind a line feed; a longer line is cut too, so memory is bounded
 whatever a file holds.
 """
 
@@ -19,7 +19,7 @@ from typing import BinaryIO, cast
 
 from botprobe.errors import InputError
 
-CHUNK_BYTES = 1 << 19
+CHUNK_BYTES = 1 << 20
 STANDARD_INPUT = Path("-")
 
 

@@ -6,7 +6,6 @@ JSON, a leading priority) is first rewritten to the second form by ``dress``.
 """
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 
 _STAMP = rb"([A-Z][a-z]{2} [ \d]?\d \d\d|\d{4}-\d\d-\d\dT\d\d)(:[^ \n]*+)"
@@ -43,8 +42,7 @@ class HourBlock(NamedTuple):
     lines: int
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The head of one line."""
 
     family: Family | None
@@ -67,6 +65,12 @@ def head_of(line: bytes) -> Head | None:
     return Head(Family(len(hour) + len(rest), host, instance), program, match.end())
 
 
+def stamp_hour(block: bytes, position: int = 0) -> bytes:
+    """Return the start of the stamp at a position, hour included; ``b""`` if there is none."""
+    found = _HOUR.match(block, position)
+    return found[0] if found else b""
+
+
 def lines_of(block: bytes) -> list[bytes]:
     """Split at line feeds only: ``splitlines`` would let a carriage return begin a line."""
     return block.removesuffix(b"\n").split(b"\n") if block else []
@@ -85,8 +89,7 @@ def split_hours(block: bytes) -> list[HourBlock]:
     runs: list[HourBlock] = []
     position = 0
     while position < len(block) and len(runs) < _MAX_RUNS:
-        found = _HOUR.match(block, position)
-        hour = found[0] if found else b""
+        hour = stamp_hour(block, position)
         end = _end_of_run(block, position, hour)
         runs.append(HourBlock(hour, block[position:end], block.count(b"\n", position, end - 1) + 1))
         position = end
@@ -109,6 +112,5 @@ def _end_of_run(block: bytes, position: int, hour: bytes) -> int:
 def _sorted_by_hour(block: bytes) -> list[HourBlock]:
     hours: dict[bytes, list[bytes]] = {}
     for line in lines_of(block):
-        found = _HOUR.match(line)
-        hours.setdefault(found[0] if found else b"", []).append(line)
+        hours.setdefault(stamp_hour(line), []).append(line)
     return [HourBlock(hour, b"\n".join(lines) + b"\n", len(lines)) for hour, lines in hours.items()]

@@ -7,10 +7,12 @@ share host and name, which is what makes this fast: one pattern per such family 
 """
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import chain
 from re import Pattern
+from typing import TypeVar
 
 from botprobe.observers.maillog.events import HourEvents, Way
 from botprobe.observers.maillog.heads import Family
@@ -56,20 +58,34 @@ _EVENTS = rb"""
 _LOOPBACK = re.compile(rb"\[(?:127\.|::1\])|^(?:127\.|localhost)")
 # A log that changes host or syslog name more often than this builds patterns anew.
 _MAX_FAMILIES = 256
-# A delivery in a form that we do not know.
-_UNREAD = Way.LOCAL, ""
 # So many relays and replies are remembered, to look at each of them once.
 _MAX_REMEMBERED = 10_000
+
+
+_T = TypeVar("_T")
+
+
+class _Remembered(dict[bytes, _T]):
+    """What a function says of texts: most replies and relays come again and again."""
+
+    def __init__(self, function: Callable[[bytes], _T]) -> None:
+        super().__init__()
+        self._function = function
+
+    def __missing__(self, text: bytes) -> _T:
+        if len(self) >= _MAX_REMEMBERED:
+            self.clear()
+        found = self[text] = self._function(text)
+        return found
 
 
 class PostfixScanner:
     """Counts the events of one family of lines after the other."""
 
     def __init__(self, own_kinds: Sequence[RejectKind] = ()) -> None:
-        self._own_kinds = own_kinds
         self._patterns: dict[Family, Pattern[bytes]] = {}
-        self._ways: dict[tuple[bytes, bytes], tuple[Way, str]] = {}
-        self._kinds: dict[bytes, str] = {}
+        self._ways = _Remembered(_way)
+        self._kinds = _Remembered(partial(reject_kind, own=own_kinds))
 
     def scan(self, block: bytes, family: Family, into: HourEvents) -> list[bytes]:
         """Count the lines of a family and return all other lines.
@@ -81,7 +97,7 @@ class PostfixScanner:
         """
         connects, accepted = into.connects, into.accepted
         sessions: list[tuple[bytes, bytes, bytes]] = []
-        deliveries: list[tuple[bytes, bytes]] = []
+        deliveries: defaultdict[bytes, list[bytes]] = defaultdict(list)
         others: list[bytes] = []
         pattern = self._pattern_of(family)
         # The pattern begins with the end of the line before; a copy of the block would cost more.
@@ -91,7 +107,7 @@ class PostfixScanner:
             if event == b"connect from " and client:
                 connects.append(client)
             elif queue_id:
-                into.queue.append((queue_id, active == b"s"))
+                into.queued(queue_id, active=active == b"s")
             elif event == b"client=" and client:
                 accepted.append(client)
             elif event:
@@ -101,24 +117,26 @@ class PostfixScanner:
             elif bare:
                 _bare_event(bare, into)
             else:
-                deliveries.append((relay, status))
+                deliveries[status].append(relay)
         self._count_sessions(sessions, into)
-        self._count_deliveries(deliveries, into)
+        for _ in deliveries.pop(b"", ()):
+            into.unread.add(b"to= without relay= and status=")
+        for status, relays in deliveries.items():
+            self.count_deliveries(relays, status, into)
         return others
 
-    def _count_deliveries(self, deliveries: list[tuple[bytes, bytes]], into: HourEvents) -> None:
-        ways = self._ways
-        for delivery, count in Counter(deliveries).items():
-            way = ways.get(delivery)
-            if way is None:
-                if len(ways) >= _MAX_REMEMBERED:
-                    ways.clear()
-                relay, status = delivery
-                way = ways[delivery] = _way(relay), status.decode()
-            into.deliveries[way] += count
-        lost = into.deliveries.pop(_UNREAD, 0)
-        for _ in range(lost):
-            into.unread.add(b"to= without relay= and status=")
+    def count_deliveries(self, relays: Iterable[bytes], status: bytes, into: HourEvents) -> None:
+        """Count deliveries that ended alike, given by their relays."""
+        for way, count in Counter(map(self._ways.__getitem__, relays)).items():
+            into.deliveries[way, status.decode()] += count
+
+    def count_rejects(
+        self, clients: Iterable[bytes], reasons: Iterable[bytes], into: HourEvents
+    ) -> None:
+        """Count refused commands, given by client and the words of the server."""
+        rejects = into.rejects
+        for client, kind in zip(clients, map(self._kinds.__getitem__, reasons), strict=True):
+            rejects[kind].append(client)
 
     def _count_sessions(self, sessions: list[tuple[bytes, bytes, bytes]], into: HourEvents) -> None:
         kinds = self._kinds
@@ -131,19 +149,11 @@ class PostfixScanner:
             elif not client:
                 into.unread.add(event + b"without an [address]")
             elif b"reject: " in event:
-                reason = reason_of(rest)
-                kind = kinds.get(reason) or self._kind_of(reason)
+                kind = kinds[reason_of(rest)]
                 milter = kind == OTHER and event.startswith(b"milter-")
                 into.refuse(client, CONTENT if milter else kind)
             else:
                 into.actions[event.partition(b":")[0].decode()] += 1
-
-    def _kind_of(self, reason: bytes) -> str:
-        """Look a reason up and remember it: most replies differ only by the address in them."""
-        if len(self._kinds) >= _MAX_REMEMBERED:
-            self._kinds.clear()
-        kind = self._kinds[reason] = reject_kind(reason, self._own_kinds)
-        return kind
 
     def _pattern_of(self, family: Family) -> Pattern[bytes]:
         pattern = self._patterns.get(family)
@@ -171,8 +181,8 @@ def _compile(template: bytes, family: Family) -> Pattern[bytes]:
     parts = {
         b"{head}": rb".{%d}%s" % (family.stamp_width, tag),
         b"{id}": rb"[0-9A-Za-z]++:",
-        # Not [0-9]: a loop over all but one character is much faster.
-        b"{pid}": rb"[^\]]++\]:",
+        # Not [0-9]: a loop over all but a few characters is much faster.
+        b"{pid}": rb"[^\]\n]++\]:",
         b"{keys}": rb"(?>(?:(?!status=)[^\ \n]++\ )*)",
         b"{action}": _ACTION.replace(b" ", rb"\ "),
         b"{screen}": _SCREEN.replace(b" ", rb"\ "),

@@ -65,7 +65,7 @@ def _count_mail(queue_id: bytes, text: bytes, into: HourEvents) -> None:
     # A local submission names user@localhost: the daemon logs it again as a mail from 127.0.0.1.
     if client is not None:
         into.accepted.append(client)
-        into.queue.append((queue_id, True))
+        into.queued(queue_id, active=True)
 
 
 def _count_delivery(queue_id: bytes, text: bytes, into: HourEvents) -> None:
@@ -76,7 +76,7 @@ def _count_delivery(queue_id: bytes, text: bytes, into: HourEvents) -> None:
     way = Way.LOCAL if relay is None or b"mailer=local" in text else Way.REMOTE
     into.deliveries[way, status[1].decode().lower()] += 1
     if status[1] == b"Sent":
-        into.queue.append((queue_id, False))
+        into.queued(queue_id, active=False)
 
 
 def _relay(text: bytes) -> bytes | None:

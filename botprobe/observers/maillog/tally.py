@@ -105,19 +105,18 @@ class LogTally:
         counts.deliveries.update(events.deliveries)
         for kind, clients in events.rejects.items():
             counts.rejects[kind] += len(clients)
-        self._follow_queue(counts, events.queue)
+        self._follow_queue(counts, events)
 
-    def _follow_queue(self, counts: HourCounts, queue: Iterable[tuple[bytes, bool]]) -> None:
-        in_queue, activations, queued = self._in_queue, 0, 0
-        for queue_id, active in queue:
+    def _follow_queue(self, counts: HourCounts, events: HourEvents) -> None:
+        in_queue, queued = self._in_queue, 0
+        enter, leave = in_queue.add, in_queue.discard
+        for queue_id, active in zip(events.queue, events.active, strict=True):
             if not active:
-                in_queue.discard(queue_id)
-                continue
-            activations += 1
-            if queue_id not in in_queue:
+                leave(queue_id)
+            elif queue_id not in in_queue:
                 queued += 1
-                in_queue.add(queue_id)
-        counts.activations += activations
+                enter(queue_id)
+        counts.activations += sum(events.active)
         counts.queued += queued
         if len(in_queue) > MAX_QUEUE:
             in_queue.clear()

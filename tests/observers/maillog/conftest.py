@@ -10,6 +10,7 @@ from botprobe.observers.maillog.dress import undress
 from botprobe.observers.maillog.scanner import LogScanner
 from botprobe.observers.maillog.stamps import YearClock
 from botprobe.observers.maillog.tally import LogTally
+from tests.observers.maillog.comparing import BY_BULK, BY_PATTERN
 
 SHARED_LOGS = Path(__file__).parents[4] / "shared" / "data" / "maillogs"
 
@@ -24,14 +25,16 @@ def shared_logs() -> Path:
     return SHARED_LOGS
 
 
-@pytest.fixture
-def count_lines() -> CountLines:
+@pytest.fixture(params=[BY_BULK, BY_PATTERN], ids=["bulk", "pattern"])
+def count_lines(request: pytest.FixtureRequest) -> CountLines:
     """Return a function that counts lines, as they would stand in one file."""
 
     def count(lines: Iterable[str], reference: date = date(2026, 11, 22)) -> LogTally:
         tally = LogTally()
         chunk = "".join(line if line.endswith("\n") else line + "\n" for line in lines)
-        tally.add(LogScanner().scan(undress(chunk.encode())), YearClock(reference))
+        tally.add(
+            LogScanner(bulk_from=request.param).scan(undress(chunk.encode())), YearClock(reference)
+        )
         tally.settle()
         return tally
 

@@ -12,6 +12,7 @@ from botprobe.observers.maillog.events import HourEvents, Way
 from botprobe.observers.maillog.rejects import RejectKind, reject_kind
 from botprobe.observers.maillog.scanner import LogScanner
 from botprobe.observers.maillog.tally import LogTally
+from tests.observers.maillog.comparing import BY_BULK, BY_PATTERN
 from tests.observers.maillog.conftest import CountLines
 
 STAMP = "Oct 22 02:13:41 mx"
@@ -21,9 +22,10 @@ REJECT = (
 )
 
 
-def _scan(*lines: str, scanner: LogScanner | None = None) -> HourEvents:
-    chunk = "".join(f"{line}\n" for line in lines)
-    (events,) = (scanner or LogScanner()).scan(undress(chunk.encode()))
+def _scan(*lines: str, instance: bytes | None = None) -> HourEvents:
+    chunk = undress("".join(f"{line}\n" for line in lines).encode())
+    (events,) = LogScanner(instance=instance, bulk_from=BY_BULK).scan(chunk)
+    assert LogScanner(instance=instance, bulk_from=BY_PATTERN).scan(chunk) == [events]
     return events
 
 
@@ -82,7 +84,7 @@ class TestSession:
         names = ("postfix", "postfix-out")
         lines = [f"{STAMP} {name}/smtpd[7]: connect from a[192.0.2.1]" for name in names]
 
-        events = _scan(*lines, scanner=LogScanner(instance=b"postfix-out"))
+        events = _scan(*lines, instance=b"postfix-out")
 
         assert events.connects == [b"192.0.2.1"]
 

@@ -1,0 +1,373 @@
+"""The common lines of Postfix, counted by the thousand.
+
+Each line is followed from its head, part by part, as the pattern of ``postfix`` does. Only lines
+that are sure to be read alike are taken; all others are handed back for it, so that what a line
+means is said in one place.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from botprobe.observers.maillog.events import HourEvents
+from botprobe.observers.maillog.heads import Family
+from botprobe.observers.maillog.postfix import PostfixScanner
+from botprobe.observers.maillog.rows import (
+    MAX_ROW,
+    Bytes,
+    HourLines,
+    Places,
+    Rows,
+    Start,
+    Truths,
+    find,
+    first_word,
+)
+
+# How far is looked for the end of a part; what is longer is left to the pattern: a program with
+# its process id, a queue id, a client or relay, a mail address, a key of a delivery, a reply.
+_PROGRAM, _WORD, _NAME, _ADDRESS, _KEY, _REPLY = 24, 24, 64, 128, 40, MAX_ROW
+# A program's name with its bracket.
+_MAX_NAME = 8
+# More keys of a delivery, or semicolons in a reply, are left to the pattern, too.
+_MAX_PARTS = 6
+# So far from the end of its line stands what tells an active mail, at most:
+# ", size=123456789, nrcpt=10 (queue active)".
+_SIZE_TO_END = 43
+
+_MESSAGE = Start(b"]: ")
+_CONNECT = Start(b"]: connect from ")
+_WARNING = Start(b"]: warning: ")
+_PASSED = tuple(map(Start, (b"]: disconnect", b"]: lost", b"]: Anonymous")))
+_BLANK = Start(b" ")
+_CLIENT = Start(b": client=")
+_REJECT = Start(b": reject: RCPT from ")
+_ENVELOPE = Start(b" from=<")
+_RECIPIENT_END = Start(b">: ")
+_SASL = Start(b"]: SASL ")
+_FAILED = Start(b" authentication failed")
+_MESSAGE_ID = Start(b": message-id=")
+_FROM = Start(b": from=")
+_REMOVED = Start(b": removed")
+_SIZE = Start(b", size=")
+_UID = Start(b": uid=")
+_TO = Start(b": to=")
+_ORIG_TO = Start(b", orig_to=")
+_RELAY = Start(b", relay=")
+_COMMA = Start(b", ")
+_STATUS = Start(b"status=")
+_STATUSES = {
+    status: Start(b"status=%s " % status)
+    for status in (b"sent", b"deferred", b"bounced", b"expired")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Lines of one program: ``head program[pid]: word after``."""
+
+    rows: Rows
+    numbers: Places
+    ends: Places
+    bracket: Places
+    """Where the process id ends."""
+    text: Bytes
+    """What stands there: ``]: ``, then the message."""
+    word: Places
+    """How long the message's first word is, a queue id often; 0 if it is not known."""
+    after: Bytes
+    """What follows the word."""
+
+    @classmethod
+    def at(cls, rows: Rows, numbers: Places, bracket: Places) -> "_Lines":
+        """Look at lines by the place where their process id ends."""
+        text = rows.at(bracket, _MESSAGE.size + _WORD)
+        word = first_word(text[:, _MESSAGE.size : _MESSAGE.size + _WORD]) * _MESSAGE.of(text)
+        after = rows.at(bracket + _MESSAGE.size + word, 24)
+        return cls(rows, numbers, rows.ends[numbers], bracket, text, word, after)
+
+    def where(self, wanted: Places) -> "_Lines":
+        """Return some of the lines."""
+        return _Lines(self.rows, *(getattr(self, name)[wanted] for name in self.__slots__[1:]))
+
+    def follows(self, text: Start) -> Truths:
+        """Say in which lines a text follows the first word."""
+        return text.of(self.after) & (self.word > 0)
+
+    def behind(self, text: Start) -> Places:
+        """Return where each line goes on behind its first word and a text."""
+        return self.bracket + (_MESSAGE.size + text.size) + self.word
+
+    def clients(self, places: Places) -> tuple[Places, Places, Truths]:
+        """Look for ``name[address]`` at a place of each line.
+
+        Returns:
+            Where the address begins, how long it is, and whether it is there.
+        """
+        opening = find(self.rows.at(places, _NAME), b"[")
+        address = places + opening + 1
+        length = find(self.rows.at(address, _NAME), b"]")
+        return address, length, (opening > 0) & (length > 0) & (address + length < self.ends)
+
+
+class _Hours:
+    """The hours of a chunk, each with what was counted in it."""
+
+    def __init__(self, hours: Sequence[HourLines]) -> None:
+        self.events = [HourEvents(hour.hour, hour.behind - hour.first) for hour in hours]
+        self._bounds = [*(hour.first for hour in hours), hours[-1].behind]
+
+    def parts(self, numbers: Places) -> Iterator[tuple[HourEvents, slice]]:
+        """Say which of some lines, given by their rising numbers, are of which hour."""
+        bounds = np.searchsorted(numbers, self._bounds).tolist()
+        for events, first, behind in zip(self.events, bounds, bounds[1:], strict=False):
+            if behind > first:
+                yield events, slice(first, behind)
+
+
+_Counting = Callable[[_Lines, _Hours], Truths]
+
+
+class BulkScanner:
+    """Counts what is common in the lines of one family."""
+
+    def __init__(self, postfix: PostfixScanner) -> None:
+        self._postfix = postfix
+        delivering = (b"smtp", b"lmtp", b"local", b"virtual", b"pipe", b"error", b"relay")
+        # Nothing is counted of what these log.
+        silent = (b"bounce", b"anvil", b"scache", b"dnsblog", b"verify", b"master", b"tlsmgr")
+        self._countings: tuple[tuple[tuple[Start, ...], _Counting], ...] = (
+            (_programs(b"smtpd"), self._count_sessions),
+            (_programs(b"cleanup"), _pass_cleanup),
+            (_programs(b"qmgr"), _count_queue),
+            (_programs(*delivering, b"discard"), self._count_deliveries),
+            (_programs(b"pickup"), _count_pickups),
+            (_programs(*silent), _pass),
+        )
+
+    def scan(self, chunk: bytes, family: Family) -> list[tuple[HourEvents, bytes]]:
+        """Count the lines of a family that are surely understood.
+
+        Returns:
+            For each hour its counts, and the lines that are still to be counted. Nothing if the
+            chunk is not of whole lines in order, with stamps and heads of a usual size.
+        """
+        tag = Start(b" %s %s/" % (family.host, family.instance))
+        rows = Rows.of(chunk)
+        hours = rows.hours() if rows is not None else None
+        if rows is None or hours is None or tag.size > MAX_ROW:
+            return []
+        into = _Hours(hours)
+        rest = ~self._count(rows, rows.starts + family.stamp_width, tag, into)
+        return [
+            (events, rows.lines(np.flatnonzero(rest[hour.first : hour.behind]) + hour.first))
+            for events, hour in zip(into.events, hours, strict=True)
+        ]
+
+    def _count(self, rows: Rows, head: Places, tag: Start, into: _Hours) -> Truths:
+        """Count lines and say which; behind each stamp a tag must stand."""
+        program = rows.at(head + tag.size, _PROGRAM)
+        pid = find(program, b"]")
+        program = np.ascontiguousarray(program[:, :_MAX_NAME])
+        bracket = np.minimum(head + tag.size + pid, rows.ends)
+        ours = tag.of(rows.at(head, tag.size))
+        counted = np.zeros(len(head), np.bool_)
+        for names, count in self._countings:
+            named, anonymous = _running(names, program, pid)
+            np.copyto(bracket, rows.ends, where=anonymous)
+            chosen = np.flatnonzero(named & ours)
+            if len(chosen):
+                counted[chosen] = count(_Lines.at(rows, chosen, bracket[chosen]), into)
+        return counted
+
+    def _count_sessions(self, lines: _Lines, into: _Hours) -> Truths:
+        connects = _CONNECT.of(lines.text)
+        # All other events of smtpd(8) have no blank behind their first word.
+        sure = lines.follows(_BLANK) & ~connects
+        for wanted, count in (
+            (connects, _count_connects),
+            (lines.follows(_CLIENT), _count_accepted),
+            (lines.follows(_REJECT), self._count_rejects),
+            (_WARNING.of(lines.text), _count_sasl_failures),
+        ):
+            chosen = np.flatnonzero(wanted)
+            if len(chosen):
+                sure[chosen] |= count(lines.where(chosen), into)
+        return sure
+
+    def _count_rejects(self, lines: _Lines, into: _Hours) -> Truths:
+        rows = lines.rows
+        address, length, sure = lines.clients(lines.behind(_REJECT))
+        sure &= _MESSAGE.of(rows.at(address + length, 8)) & ~_is_passed(lines)
+        reason, size = _reason(rows, address + length + 1, lines.ends)
+        sure &= size > 0
+        clients = rows.texts(address[sure], length[sure])
+        reasons = rows.texts(reason[sure], size[sure])
+        for events, part in into.parts(lines.numbers[sure]):
+            self._postfix.count_rejects(clients[part], reasons[part], events)
+        return sure
+
+    def _count_deliveries(self, lines: _Lines, into: _Hours) -> Truths:
+        # What begins with a word and does not go on with to= is no delivery.
+        sure = lines.word > 0
+        chosen = np.flatnonzero(lines.follows(_TO))
+        if len(chosen):
+            sure[chosen] = self._count_recipients(lines.where(chosen), into)
+        return sure
+
+    def _count_recipients(self, lines: _Lines, into: _Hours) -> Truths:
+        rows = lines.rows
+        relay, length = _relay(rows, lines.behind(_TO))
+        keys = relay + length + _COMMA.size
+        ending = _skip(rows, keys, b" ", _STATUS, _KEY)
+        sure = (length > 0) & _COMMA.of(rows.at(relay + length, 8)) & (ending < lines.ends)
+        text = rows.at(ending, 24)
+        counted = np.zeros(len(sure), np.bool_)
+        for status, start in _STATUSES.items():
+            same = start.of(text) & sure
+            counted |= same
+            relays = rows.texts(relay[same], length[same])
+            for events, part in into.parts(lines.numbers[same]):
+                self._postfix.count_deliveries(relays[part], status, events)
+        return counted
+
+
+def _running(names: Sequence[Start], program: Bytes, pid: Places) -> tuple[Truths, Truths]:
+    """Say which lines are of some programs, and which of these lack the process id."""
+    named, anonymous = np.zeros((2, len(pid)), np.bool_)
+    for name in names:
+        found = name.of(program)
+        named |= found
+        anonymous |= found & (pid <= name.size)
+    return named, anonymous
+
+
+def _programs(*names: bytes) -> tuple[Start, ...]:
+    return tuple(Start(name + b"[") for name in names)
+
+
+def _count_connects(lines: _Lines, into: _Hours) -> Truths:
+    address, length, sure = lines.clients(lines.bracket + _CONNECT.size)
+    clients = lines.rows.texts(address[sure], length[sure])
+    for events, part in into.parts(lines.numbers[sure]):
+        events.connects += clients[part]
+    return sure
+
+
+def _count_accepted(lines: _Lines, into: _Hours) -> Truths:
+    address, length, sure = lines.clients(lines.behind(_CLIENT))
+    sure &= ~_is_passed(lines)
+    clients = lines.rows.texts(address[sure], length[sure])
+    for events, part in into.parts(lines.numbers[sure]):
+        events.accepted += clients[part]
+    return sure
+
+
+def _count_sasl_failures(lines: _Lines, into: _Hours) -> Truths:
+    rows = lines.rows
+    name = lines.bracket + _WARNING.size
+    address, length, sure = lines.clients(name)
+    # Else the name is an event, and the warning its queue id.
+    sure &= (name + find(rows.at(name, _NAME), b" ") > address) & ~lines.follows(_CLIENT)
+    sure &= _SASL.of(rows.at(address + length, 8))
+    mechanism = address + length + _SASL.size
+    failed = mechanism + find(rows.at(mechanism, _WORD), b" ")
+    sure &= _FAILED.of(rows.at(failed, 24)) & (failed < lines.ends)
+    clients = rows.texts(address[sure], length[sure])
+    for events, part in into.parts(lines.numbers[sure]):
+        events.sasl_failures.update(clients[part])
+    return sure
+
+
+def _is_passed(lines: _Lines) -> Truths:
+    """Say which lines begin as no event of smtpd(8) does, whatever follows."""
+    passed = np.zeros(len(lines.numbers), np.bool_)
+    for word in _PASSED:
+        passed |= word.of(lines.text)
+    return passed
+
+
+def _pass_cleanup(lines: _Lines, _into: _Hours) -> Truths:
+    return lines.follows(_MESSAGE_ID) & ~_WARNING.of(lines.text)
+
+
+def _count_queue(lines: _Lines, into: _Hours) -> Truths:
+    # The order counts: from the first line on that is not sure, all are left to the pattern.
+    sure = ~np.logical_or.accumulate(lines.word == 0)
+    active = _active(lines)
+    counted = (lines.follows(_REMOVED) | active) & sure
+    places, lengths = lines.bracket[counted] + _MESSAGE.size, lines.word[counted]
+    queue_ids, states = lines.rows.texts(places, lengths), active[counted].tolist()
+    for events, part in into.parts(lines.numbers[counted]):
+        events.queue += queue_ids[part]
+        events.active += states[part]
+    return sure
+
+
+def _active(lines: _Lines) -> Truths:
+    """Say in which lines a size stands behind the sender."""
+    entered, sender = lines.follows(_FROM), lines.behind(_FROM)
+    comma = np.maximum(lines.ends - _SIZE_TO_END, sender)
+    comma += find(lines.rows.at(comma, _SIZE_TO_END), b",")
+    active = entered & _SIZE.of(lines.rows.at(comma, 8)) & (comma < lines.ends)
+    chunk = lines.rows.chunk
+    for line in np.flatnonzero(entered & ~active).tolist():
+        active[line] = chunk.find(b", size=", sender[line], lines.ends[line]) >= 0
+    return active
+
+
+def _count_pickups(lines: _Lines, into: _Hours) -> Truths:
+    sure = lines.follows(_UID)
+    for events, part in into.parts(lines.numbers[sure]):
+        events.pickups += part.stop - part.start
+    return sure
+
+
+def _pass(lines: _Lines, _into: _Hours) -> Truths:
+    return np.ones(len(lines.numbers), np.bool_)
+
+
+def _reason(rows: Rows, reply: Places, ends: Places) -> tuple[Places, Places]:
+    """Look for the words of the server in replies, as ``rejects.reason_of`` cuts them out.
+
+    Returns:
+        Where they begin, and how long they are; 0 if that is not sure.
+    """
+    envelope = _skip(rows, reply, b";", _ENVELOPE, _REPLY)
+    sure = _ENVELOPE.of(rows.at(envelope, 8)) & (envelope < ends)
+    closing = reply + find(rows.at(reply, _REPLY), b">")
+    named = (closing > reply) & (closing < envelope)
+    # An address before the reason ends with the only ">" there.
+    next_one = closing + 1 + find(rows.at(closing + 1, _REPLY), b">")
+    sure &= ~named | (_RECIPIENT_END.of(rows.at(closing, 8)) & (next_one > envelope))
+    reason = np.where(named, closing + _RECIPIENT_END.size, reply)
+    size = envelope - 1 - reason
+    return reason, np.where(sure & (size <= MAX_ROW), size, 0)
+
+
+def _relay(rows: Rows, address: Places) -> tuple[Places, Places]:
+    """Look for the relay behind the address of a delivery.
+
+    Returns:
+        Where it begins, and how long it is; 0 if it is not there.
+    """
+    comma = address + find(rows.at(address, _ADDRESS), b",")
+    aliased = np.flatnonzero(_ORIG_TO.of(rows.at(comma, 16)))
+    original = comma[aliased] + _ORIG_TO.size
+    comma[aliased] = original + find(rows.at(original, _ADDRESS), b",")
+    relay = comma + _RELAY.size
+    return relay, find(rows.at(relay, _NAME), b",") * _RELAY.of(rows.at(comma, 8))
+
+
+def _skip(rows: Rows, place: Places, mark: bytes, text: Start, width: int) -> Places:
+    """Go on behind each mark until a text stands there; without it, to some other place."""
+    place, going = place.copy(), np.arange(len(place))
+    for _ in range(_MAX_PARTS):
+        row = rows.at(place[going], width)
+        length = np.where(text.of(row), 0, find(row, mark))
+        going, length = going[length > 0], length[length > 0]
+        if not len(going):
+            break
+        place[going] += length + 1
+    return place

@@ -1,0 +1,133 @@
+"""The bytes of a chunk, looked at in thousands of lines at once, by NumPy.
+
+A row is what stands from some place on: 8 to 192 bytes, of as many lines as are asked for in one
+call. Rows reach beyond the end of their line where it is shorter; who reads them asks whether what
+was found lies before it.
+"""
+
+import sys
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from botprobe.observers.maillog.heads import stamp_hour
+
+Places = NDArray[np.int64]
+Truths = NDArray[np.bool_]
+Bytes = NDArray[np.uint8]
+
+MAX_ROW = 192
+_WORD = 8
+_LINE_FEED = 10
+# A chunk with more hours, and fewer lines in each, is not in order.
+_MANY_HOURS, _FEW_LINES = 16, 30
+# For each length of a text: what of its row belongs to it.
+_KEPT = np.array(
+    [list(b"\xff" * length + bytes(MAX_ROW - length)) for length in range(MAX_ROW + 1)], np.uint8
+).view(np.uint64)
+
+
+class HourLines(NamedTuple):
+    """Lines whose stamps are of one hour, by the numbers of the first and of the one behind."""
+
+    hour: bytes
+    first: int
+    behind: int
+
+
+class Start:
+    """A text that rows may begin with."""
+
+    def __init__(self, text: bytes) -> None:
+        self.size = len(text)
+        parts = (text[at : at + _WORD] for at in range(0, len(text), _WORD))
+        self._words = [(_number(part), _number(b"\xff" * len(part))) for part in parts]
+
+    def of(self, rows: Bytes) -> Truths:
+        """Say which rows begin with the text."""
+        words = rows.view(np.uint64)
+        (wanted, kept), *more = self._words
+        found: Truths = (words[:, 0] & kept) == wanted
+        for column, (wanted, kept) in enumerate(more, start=1):
+            found &= (words[:, column] & kept) == wanted
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Whole lines of a log."""
+
+    chunk: bytes
+    starts: Places
+    """Where each line begins."""
+    ends: Places
+    """Where each line ends: the place of its line feed."""
+    _padded: Bytes
+
+    @classmethod
+    def of(cls, chunk: bytes) -> "Rows | None":
+        """Look for the lines of a chunk; None if it has a NUL byte or an unfinished line."""
+        if b"\0" in chunk or not chunk.endswith(b"\n"):
+            return None
+        padded = np.empty(len(chunk) + MAX_ROW, np.uint8)
+        padded[: len(chunk)] = np.frombuffer(chunk, np.uint8)
+        padded[len(chunk) :] = 0
+        ends = np.flatnonzero(padded == _LINE_FEED)
+        return cls(chunk, np.concatenate(([0], ends[:-1] + 1)), ends, padded)
+
+    def at(self, places: Places, width: int) -> Bytes:
+        """Return what stands from each place on; the width is rounded up to a multiple of 8."""
+        width = -(-width // _WORD) * _WORD
+        windows = np.ndarray((len(self.chunk) + 1,), f"V{width}", self._padded, strides=(1,))
+        return windows[np.minimum(places, len(self.chunk))].view(np.uint8).reshape(-1, width)
+
+    def texts(self, places: Places, lengths: Places) -> list[bytes]:
+        """Cut out texts of at most ``MAX_ROW`` bytes."""
+        if not len(places):
+            return []
+        words = self.at(places, int(lengths.max())).view(np.uint64)
+        columns = words.shape[1]
+        kept = words & _KEPT[:, :columns][lengths]
+        # Strings of NumPy end before their last NUL bytes.
+        texts: list[bytes] = kept.view(f"S{columns * _WORD}").ravel().tolist()
+        return texts
+
+    def lines(self, numbers: Places) -> bytes:
+        """Join lines to a block of their own."""
+        places = zip(self.starts[numbers].tolist(), self.ends[numbers].tolist(), strict=True)
+        return b"".join([self.chunk[start : end + 1] for start, end in places])
+
+    def hours(self) -> list[HourLines] | None:
+        """Split by the hour of the stamps; None if they are of several forms, or not in order."""
+        size = len(stamp_hour(self.chunk)) + 1
+        words = self.at(self.starts, size).view(np.uint64)
+        words = words & _KEPT[size][: words.shape[1]]
+        firsts = [0]
+        if not (words == words[0]).all():
+            firsts += (np.flatnonzero((words[1:] != words[:-1]).any(axis=1)) + 1).tolist()
+        if len(firsts) > max(_MANY_HOURS, len(words) // _FEW_LINES):
+            return None
+        hours = [stamp_hour(self.chunk, start) for start in self.starts[firsts].tolist()]
+        if not hours[0] or any(len(hour) + 1 != size for hour in hours):
+            return None
+        return list(map(HourLines, hours, firsts, [*firsts[1:], len(self.starts)]))
+
+
+def find(rows: Bytes, character: bytes) -> Places:
+    """Return where a character first stands in each row; 0 if it does not, or at the start."""
+    place: Places = (rows == ord(character)).argmax(axis=1)
+    return place
+
+
+def first_word(rows: Bytes) -> Places:
+    """Return how many letters and digits each row begins with; 0 also if it has nothing else."""
+    # Bytes wrap around: what lies below the first letter or digit is far above the last one.
+    other = ((rows | 0x20) - ord("a") > 25) & (rows - ord("0") > 9)
+    length: Places = other.argmax(axis=1)
+    return length
+
+
+def _number(text: bytes) -> np.uint64:
+    return np.uint64(int.from_bytes(text.ljust(_WORD, b"\0"), sys.byteorder))
