@@ -1,27 +1,23 @@
 """``botprobe maillog``: a mail server's health, from its own log and its DNS queries."""
 
 import os
+from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from botprobe.cli.dossier import Investigate, Keep, keep
-from botprobe.cli.investigation import complain
-from botprobe.cli.maillog_follow import Watch, follow_log
-from botprobe.cli.maillog_outputs import Outputs, tell_incident
+from botprobe.cli.dossier import Investigate, Keep
+from botprobe.cli.maillog_outputs import Outputs
+from botprobe.cli.maillog_run import Dossiers, Logs, Run
 from botprobe.cli.options import AsJson, ConfigFile, StorePath, settings_from
 from botprobe.config import addresses, networks
-from botprobe.observers.maillog.analysis import Choices, analyse
+from botprobe.observers.maillog.analysis import Choices
 from botprobe.observers.maillog.calendar import HolidayCalendar, read_holidays
-from botprobe.observers.maillog.dnstally import DnsTally, read_dns_logs
-from botprobe.observers.maillog.dossier import observations, suspects
 from botprobe.observers.maillog.effect import Action
-from botprobe.observers.maillog.reader import ReadOptions, read_logs
+from botprobe.observers.maillog.reader import ReadOptions
 from botprobe.observers.maillog.rejects import RejectKind
-from botprobe.observers.maillog.tally import LogTally
 
 # Below this a second process costs more than it brings.
 PARALLEL_BYTES = 64 << 20
@@ -87,7 +83,8 @@ Textfile = Annotated[
     Path | None, typer.Option(help="Write metrics for Prometheus' node exporter.", metavar="FILE")
 ]
 Follow = Annotated[
-    bool, typer.Option("--follow", "-f", help="Go on with the last file; tell alarms as they come.")
+    bool,
+    typer.Option("--follow", "-f", help="Go on with the newest logs; tell alarms as they come."),
 ]
 Jobs = Annotated[
     int | None,
@@ -122,47 +119,58 @@ def maillog(
     store: StorePath = None,
 ) -> None:
     """Read a mail server's log: its load, alarms, and who drives it."""
-    options = ReadOptions(
+    settings = settings_from(config, store=store) if keep_seen or investigate else None
+    counted = Choices(without_monitors=without_monitors, with_loopback=with_loopback)
+    run = Run(
+        logs=_logs(files, dns, pop, mail_host),
+        options=_reading(files, year, instance, reject_kind, jobs),
+        choices=_choices(counted, exclude, holidays, country, acted),
+        outputs=Outputs(
+            as_json=as_json, html=html, textfile=textfile, map=access_map, action=action
+        ),
+        dossiers=Dossiers(settings=settings, investigate=investigate),
+    )
+    run.follow() if follow else run.once()
+
+
+def _logs(
+    files: list[Path],
+    dns: list[Path] | None,
+    pop: list[Path] | None,
+    mail_hosts: list[str] | None,
+) -> Logs:
+    hosts = addresses(tuple(mail_hosts or ()), "--mail-host")
+    return Logs(mail=files, pop=pop or (), dns=dns or (), mail_hosts=frozenset(hosts))
+
+
+def _reading(
+    files: list[Path],
+    year: int | None,
+    instance: str | None,
+    reject_kinds: list[str] | None,
+    jobs: int | None,
+) -> ReadOptions:
+    return ReadOptions(
         first_year=year,
         instance=None if instance is None else instance.encode(),
-        own_kinds=tuple(_reject_kind(text) for text in reject_kind or ()),
+        own_kinds=tuple(_reject_kind(text) for text in reject_kinds or ()),
         jobs=jobs or _jobs_for(files),
     )
-    choices = Choices(
+
+
+def _choices(
+    counted: Choices,
+    exclude: list[str] | None,
+    holidays: Path | None,
+    country: str | None,
+    acted: datetime | None,
+) -> Choices:
+    return replace(
+        counted,
         exclude=networks(tuple(exclude or ()), "--exclude"),
-        without_monitors=without_monitors,
-        with_loopback=with_loopback,
         calendar=HolidayCalendar(read_holidays(holidays) if holidays else frozenset(), country),
         acted=None if acted is None else acted.date(),
     )
-    tally, queries = LogTally(), _dns_tally(dns, mail_host, options)
-    outputs = Outputs(as_json=as_json, html=html, textfile=textfile, map=access_map, action=action)
-    if follow:
-        judge = partial(analyse, tally, queries, choices)
-        follow_log(
-            [*(pop or ()), *files], options, tally, Watch(judge, outputs.refresh, tell_incident)
-        )
-    read_logs([*files, *(pop or ())], options, tally)
-    found = analyse(tally, queries, choices)
-    outputs.write(found)
-    if keep_seen or investigate:
-        seen = observations(tally, found, options.zone)
-        keep(settings_from(config, store=store), seen, suspects(found) if investigate else {})
-
-
-def _dns_tally(
-    paths: list[Path] | None, mail_hosts: list[str] | None, options: ReadOptions
-) -> DnsTally | None:
-    if not paths:
-        return None
-    if not mail_hosts:
-        complain(
-            "without --mail-host every query counts as the mail server's, and nobody is suspected "
-            "for asking for MX records"
-        )
-    tally = DnsTally(frozenset(addresses(tuple(mail_hosts or ()), "--mail-host")))
-    read_dns_logs(paths, tally, options.first_year, options.zone)
-    return tally
 
 
 def _reject_kind(text: str) -> RejectKind:

@@ -28,7 +28,7 @@ def maillog_document(analysis: Analysis) -> dict[str, Any]:
             "holidays": usual_alpha(analysis.days, holiday=True),
         },
         "model": _model(analysis.model),
-        "alarms": [_incident(incident) for incident in analysis.incidents],
+        "alarms": [incident_document(incident) for incident in analysis.incidents],
         "drivers": list(analysis.drivers),
         "days": [_figures(day) for day in analysis.days],
         "hours": [_figures(hour) for hour in analysis.hours],
@@ -89,7 +89,8 @@ def _line(line: Line) -> dict[str, Any]:
     }
 
 
-def _incident(incident: Incident) -> dict[str, Any]:
+def incident_document(incident: Incident) -> dict[str, Any]:
+    """Return one alarm, with its drivers and its day without them, as plain types."""
     alarm, found, effect = incident.alarm, incident.attribution, incident.effect
     document: dict[str, Any] = {
         "kind": str(alarm.kind),

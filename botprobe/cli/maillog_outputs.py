@@ -1,14 +1,15 @@
 """Where the result of ``botprobe maillog`` goes: screen or JSON, page, metrics, access map."""
 
+import sys
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
-from botprobe.cli.maillog_document import maillog_document
+from botprobe.cli.maillog_document import incident_document, maillog_document
 from botprobe.cli.maillog_html import maillog_page
 from botprobe.cli.maillog_metrics import metrics_text
 from botprobe.cli.maillog_screen import maillog_screen
-from botprobe.cli.render import print_json, stdout_console
+from botprobe.cli.render import print_json, print_json_lines, stdout_console
 from botprobe.model.text import visible
 from botprobe.observers.maillog.analysis import Analysis, Incident
 from botprobe.observers.maillog.effect import Action, access_map
@@ -35,6 +36,25 @@ class Outputs:
         else:
             stdout_console().print(maillog_screen(analysis))
 
+    def tell(self, incident: Incident) -> None:
+        """Write a live alarm as one line to standard output."""
+        now = datetime.now().astimezone()
+        if self.as_json:
+            head = {
+                "schema": "botprobe/maillog-alarm/1",
+                "at": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            }
+            print_json_lines([head | incident_document(incident)])
+        else:
+            alarm = incident.alarm
+            text = (
+                f"{alarm.day}: {alarm.because}"
+                if alarm.alpha is None
+                else incident_sentence(incident)
+            )
+            print(f"{now.astimezone():%Y-%m-%dT%H:%M:%S%z} {alarm.kind}: {visible(text)}")
+        sys.stdout.flush()
+
     def refresh(self, analysis: Analysis) -> None:
         """Write the files only, each whole."""
         if self.html is not None:
@@ -50,14 +70,3 @@ def driver_map(analysis: Analysis, action: Action) -> str:
     known = {client.client: client.address for client in analysis.clients}
     drivers = [str(known[name]) for name in analysis.drivers if known.get(name) is not None]
     return access_map(drivers, action, "drives the abnormal load of this server")
-
-
-def tell_incident(incident: Incident) -> None:
-    """Write a live alarm as one line to standard output."""
-    now = f"{datetime.now().astimezone():%Y-%m-%dT%H:%M:%S%z}"
-    text = (
-        f"{incident.alarm.day}: {incident.alarm.because}"
-        if incident.alarm.alpha is None
-        else incident_sentence(incident)
-    )
-    print(f"{now} {incident.alarm.kind}: {visible(text)}", flush=True)

@@ -1,80 +1,156 @@
-"""A growing log, across its rotation, as ``tail -F`` follows it."""
+"""Growing logs: a file across its rotation, as ``tail -F`` follows it, and standard input."""
 
 import os
-import time
-from collections.abc import Callable, Generator, Iterator
+import select
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from botprobe.errors import InputError
-from botprobe.observers.maillog.files import CHUNK_BYTES
+from botprobe.observers.maillog.files import CHUNK_BYTES, STANDARD_INPUT
 
-POLL_SECONDS = 1.0
+
+class Follower(Protocol):
+    """A log that grows."""
+
+    def take(self) -> bytes | None:
+        """Return whole lines that came, bounded; ``b""`` if none did, None if none will come."""
 
 
 class LogFollower:
-    """Yields what is appended to a file, whole lines only; opens it anew when it was rotated.
+    """Takes what is appended to a file, whole lines only; opens it anew when it was rotated.
 
     Renaming and re-creating (logrotate's ``create``) shows as another inode, ``copytruncate``
     as a file shorter than what was read of it.
     """
 
-    def __init__(self, path: Path, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._path = path
-        self._sleep = sleep
-        self._rest = b""
-
-    def chunks(self) -> Generator[bytes, None, None]:
-        """Yield what there is and then what comes, ``b""`` whenever nothing came; never ends.
+    def __init__(self, path: Path) -> None:
+        """Open the file.
 
         Raises:
-            InputError: the file cannot be opened at the start.
+            InputError: that cannot be done.
         """
-        file = self._open()
+        file = _opened(path)
         if file is None:
-            raise InputError(f"cannot read {self._path}")
-        try:
-            while True:
-                # Asked before the read: the last lines of a file that was rotated away count too.
-                replaced = self._was_replaced(file)
-                chunk = file.read(CHUNK_BYTES)
-                if chunk:
-                    yield from self._whole_lines(chunk)
-                elif replaced:
-                    file.close()
-                    file = self._reopen()
-                elif os.fstat(file.fileno()).st_size < file.tell():
-                    file.seek(0)
-                    self._rest = b""
-                else:
-                    yield b""
-                    self._sleep(POLL_SECONDS)
-        finally:
-            file.close()
+            raise InputError(f"cannot read {path}")
+        self._path, self._file, self._lines = path, file, _WholeLines()
 
-    def _whole_lines(self, chunk: bytes) -> Iterator[bytes]:
-        chunk = self._rest + chunk
-        end = chunk.rfind(b"\n") + 1
-        if not end and len(chunk) > CHUNK_BYTES:
-            end = len(chunk)  # an endless line is cut, as everywhere
-        self._rest = chunk[end:]
-        if end:
-            yield chunk[:end]
+    def take(self) -> bytes | None:
+        """Return whole lines that came, ``b""`` if none did."""
+        while True:
+            # Asked before the read: the last lines of a file that was rotated away count too.
+            replaced = self._was_replaced()
+            chunk = self._file.read(CHUNK_BYTES)
+            if chunk:
+                if lines := self._lines.add(chunk):
+                    return lines
+            elif not (self._reopen() if replaced else self._rewind()):
+                return b""
 
-    def _was_replaced(self, file: BinaryIO) -> bool:
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _was_replaced(self) -> bool:
         try:
-            return not os.path.samestat(os.fstat(file.fileno()), self._path.stat())
+            return not os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
         except OSError:
             return False  # between the renaming and the new file
 
-    def _reopen(self) -> BinaryIO:
-        self._rest = b""
-        while (file := self._open()) is None:
-            self._sleep(POLL_SECONDS)
-        return file
+    def _reopen(self) -> bool:
+        file = _opened(self._path)
+        if file is None:
+            return False
+        self._file.close()
+        self._file, self._lines = file, _WholeLines()
+        return True
 
-    def _open(self) -> BinaryIO | None:
-        try:
-            return self._path.open("rb")
-        except OSError:
-            return None
+    def _rewind(self) -> bool:
+        if os.fstat(self._file.fileno()).st_size >= self._file.tell():
+            return False
+        self._file.seek(0)
+        self._lines = _WholeLines()
+        return True
+
+
+class PipeFollower:
+    """Takes what comes through a pipe, such as the output of ``journalctl -f -o json``."""
+
+    def __init__(self, pipe: BinaryIO | None = None) -> None:
+        self._number = (sys.stdin.buffer if pipe is None else pipe).fileno()
+        self._lines = _WholeLines()
+
+    def take(self) -> bytes | None:
+        """Return whole lines that came, ``b""`` if none did, None once the writer has left."""
+        while select.select([self._number], [], [], 0)[0]:
+            chunk = os.read(self._number, CHUNK_BYTES)
+            if not chunk:
+                return self._lines.rest() or None
+            if lines := self._lines.add(chunk):
+                return lines
+        return b""
+
+
+class _WholeLines:
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def add(self, chunk: bytes) -> bytes:
+        """Return what is whole by now; an endless line is cut, as everywhere."""
+        chunk = self._rest + chunk
+        end = chunk.rfind(b"\n") + 1
+        if not end and len(chunk) > CHUNK_BYTES:
+            end = len(chunk)
+        self._rest = chunk[end:]
+        return chunk[:end]
+
+    def rest(self) -> bytes:
+        """Return the line that nobody will end."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+
+@dataclass(frozen=True, slots=True)
+class Growing:
+    """A growing log, and who counts its chunks."""
+
+    log: Follower
+    add: Callable[[bytes], None]
+
+
+def rounds(logs: Sequence[Growing]) -> Iterator[bool]:
+    """Take from each log in turn; yield after each round whether anything came.
+
+    Once one of them has ended, the others are taken as far as they go, and that is the end: who
+    goes on without it would see half. A file never ends.
+    """
+    ended = False
+    while True:
+        came = False
+        for one in logs:
+            chunk = one.log.take()
+            ended = ended or chunk is None
+            if chunk:
+                one.add(chunk)
+                came = True
+        yield came
+        if ended and not came:
+            return
+
+
+def follower(path: Path) -> Follower:
+    """Return who follows a file, or standard input.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    return PipeFollower() if path == STANDARD_INPUT else LogFollower(path)
+
+
+def _opened(path: Path) -> BinaryIO | None:
+    try:
+        return path.open("rb")
+    except OSError:
+        return None

@@ -1,15 +1,24 @@
 """The command ``botprobe maillog`` from end to end, in a process of its own."""
 
+import gzip
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from botprobe.cli.maillog_follow import Watch
-from botprobe.observers.maillog.analysis import Analysis, Choices, Incident, analyse
+from botprobe.observers.maillog.analysis import Choices, Incident, analyse
 from botprobe.observers.maillog.scanner import LogScanner
 from botprobe.observers.maillog.stamps import YearClock
 from botprobe.observers.maillog.tally import LogTally
@@ -165,22 +174,167 @@ class TestCommand:
         assert "\x1b" not in page
 
 
+@dataclass(slots=True)
+class _Live:
+    """A watch over a tally that grows chunk by chunk; its clock makes every look due."""
+
+    told: list[Incident] = field(default_factory=list)
+    tally: LogTally = field(default_factory=LogTally)
+
+    def run(self, *chunks: str) -> None:
+        scanner, year, clock = LogScanner(), YearClock(LAST, 2026), count(0, 61)
+        watch = Watch(
+            judge=lambda: analyse(self.tally, None, Choices()),
+            show=lambda _: None,
+            tell=self.told.append,
+            clock=lambda: float(next(clock)),
+        )
+
+        def rounds() -> Iterator[bool]:
+            for chunk in chunks:
+                self.tally.add(scanner.scan(chunk.encode()), year)
+                yield bool(chunk)
+
+        watch.run(rounds(), lambda _: False)
+
+
 class TestWatch:
     def test_tells_each_alarm_once(self) -> None:
         """A live alarm comes when its lines come, and not again at each look."""
         *usual, abnormal = _days()
-        tally, told = LogTally(), list[Incident]()
-        scanner, year = LogScanner(), YearClock(LAST, 2026)
-        clock = iter(range(0, 10_000, 61))
+        live = _Live()
 
-        def judge() -> Analysis:
-            return analyse(tally, None, Choices())
+        live.run("".join(postfix_lines(usual)), "", "".join(postfix_lines([abnormal])), "", "", "")
 
-        watch = Watch(judge, lambda _: None, told.append, clock=lambda: float(next(clock)))
-        chunks = ["".join(postfix_lines(usual)).encode(), b""]
-        chunks += ["".join(postfix_lines([abnormal])).encode(), b"", b"", b""]
+        assert [incident.alarm.day for incident in live.told] == [LAST]
+        assert live.told[0].drivers == (DRIVER,)
 
-        watch.run(chunks, lambda chunk: tally.add(scanner.scan(chunk), year))
+    def test_history_is_not_told_at_the_start(self) -> None:
+        """Only the newest day is news when the watch begins."""
+        *usual, abnormal = _days()
+        tomorrow = replace(usual[0], day=LAST + timedelta(days=1))
+        past, today = _Live(), _Live()
 
-        assert [incident.alarm.day for incident in told] == [LAST]
-        assert told[0].drivers == (DRIVER,)
+        past.run("".join(postfix_lines([*usual, abnormal, tomorrow])), "")
+        today.run("".join(postfix_lines([*usual, abnormal])), "")
+
+        assert past.told == []
+        assert [incident.alarm.day for incident in today.told] == [LAST]
+
+
+@pytest.mark.timeout(120)
+class TestFollow:
+    """The command with ``--follow``, in a process of its own."""
+
+    @pytest.fixture
+    def history(self, tmp_path: Path) -> tuple[Path, Path]:
+        """Return the logs as they are before the abnormal day."""
+        mail, queries = tmp_path / "mail.log", tmp_path / "query.log"
+        self._append(mail, queries, _days()[:-1])
+        return mail, queries
+
+    def _append(self, mail: Path, queries: Path, days: list[Day]) -> None:
+        asked = [round(8.8 * day.connects) + day.logins for day in days]
+        with mail.open("a") as file:
+            file.writelines(postfix_lines(days))
+        with queries.open("a") as file:
+            file.writelines(bind_lines(days, asked, "192.0.2.25"))
+
+    @contextmanager
+    def _following(self, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+        command = [sys.executable, "-m", "botprobe", "maillog", "--follow", "--year", "2026"]
+        with subprocess.Popen(
+            [*command, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def _wait_for(self, path: Path) -> None:
+        deadline = time.monotonic() + 60
+        while not path.exists():
+            assert time.monotonic() < deadline, f"{path} was not written"
+            time.sleep(0.05)
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_alpha_falls_while_queries_rise(
+        self, history: tuple[Path, Path], tmp_path: Path, number: signal.Signals
+    ) -> None:
+        """Both logs are followed across their rotation, and the last look has all lines."""
+        mail, queries = history
+        metrics, page = tmp_path / "m.prom", tmp_path / "page.html"
+        said = (mail, "--dns", queries, "--mail-host", "192.0.2.25", "--json")
+        with self._following(*said, "--textfile", metrics, "--html", page) as process:
+            self._wait_for(metrics)
+            queries.rename(tmp_path / "query.log.1")
+            shutil.copy(mail, tmp_path / "mail.log.1")
+            os.truncate(mail, 0)
+            self._append(mail, queries, _days()[-1:])
+            process.send_signal(number)
+            output, errors = process.communicate(timeout=60)
+
+        alarm, _, document = output.partition("\n")
+        assert process.returncode == 0, errors
+        assert json.loads(alarm)["schema"] == "botprobe/maillog-alarm/1"
+        assert json.loads(alarm)["kind"] == "alpha-falls-queries-rise"
+        assert [one["client"] for one in json.loads(alarm)["drivers"]] == [DRIVER]
+        assert json.loads(document)["days"][-1]["d_q"] == round(8.8 * 640) + 3
+        assert "botprobe_maillog_connects 640.0" in metrics.read_text()
+        assert f"following {mail}, {queries}" in errors
+
+    def test_a_new_suspect_is_handed_over_at_once(
+        self, history: tuple[Path, Path], tmp_path: Path
+    ) -> None:
+        """``--investigate`` does not wait for the end."""
+        mail, queries = history
+        self._append(mail, queries, _days()[-1:])
+        config, store = tmp_path / "botprobe.toml", tmp_path / "cases.sqlite"
+        config.write_text('[scope]\nallow = ["198.51.100.0/24"]\n')
+
+        with self._following(
+            mail, "--investigate", "--config", config, "--store", store
+        ) as process:
+            assert process.stderr is not None
+            told = [process.stderr.readline() for _ in range(3)]
+
+        assert told[1] == "botprobe: 21 observations kept\n"
+        assert told[2].startswith("botprobe: 1 of 1 suspects are due for botprobe watch")
+
+    def test_the_newest_of_rotated_files_is_followed(
+        self, history: tuple[Path, Path], tmp_path: Path
+    ) -> None:
+        """``mail.log*`` names the current file first and packed ones too."""
+        mail, _ = history
+        old = tmp_path / "mail.log.2.gz"
+        old.write_bytes(gzip.compress(b""))
+        os.utime(old, (0, 0))
+
+        with self._following(mail, old, "--textfile", tmp_path / "m.prom") as process:
+            self._wait_for(tmp_path / "m.prom")
+            process.terminate()
+            _, errors = process.communicate(timeout=60)
+
+        assert f"following {mail};" in errors
+
+    def test_a_pipe_is_followed_to_its_end(self, history: tuple[Path, Path]) -> None:
+        """What ``journalctl -f`` writes can be piped in."""
+        with self._following("-", "--json") as process:
+            output, errors = process.communicate(history[0].read_text(), timeout=60)
+
+        assert process.returncode == 0, errors
+        assert len(json.loads(output)["days"]) == 28
+
+    def test_a_packed_file_cannot_be_followed(self, tmp_path: Path) -> None:
+        """That is told as a wrong use."""
+        packed = tmp_path / "mail.log.gz"
+        packed.write_bytes(gzip.compress(b""))
+
+        done = _botprobe(packed, "--follow")
+
+        assert done.returncode == 2
+        assert "only a plain file or - can be followed" in done.stderr

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +14,7 @@ import zstandard
 from botprobe.errors import ConfigError, InputError
 from botprobe.observers.maillog.calendar import HolidayCalendar, read_holidays
 from botprobe.observers.maillog.files import CHUNK_BYTES, chunks, pieces
-from botprobe.observers.maillog.follow import LogFollower
+from botprobe.observers.maillog.follow import Growing, LogFollower, PipeFollower, rounds
 from botprobe.observers.maillog.reader import ReadOptions, read_logs
 from botprobe.observers.maillog.tally import LogTally
 from tests.observers.maillog.published import FIRST
@@ -99,19 +100,18 @@ class TestReading:
 
 
 class TestLogFollower:
-    def _following(self, path: Path, *steps: Callable[[], None]) -> list[bytes]:
+    def _following(self, path: Path, *steps: Callable[[], object]) -> list[bytes]:
         """Follow a file; whenever nothing comes, the next step happens; after the last, end."""
         waiting = list(steps)
         got = []
-        with closing(LogFollower(path, sleep=lambda _: None).chunks()) as coming:
-            for chunk in coming:
-                if chunk:
+        with closing(LogFollower(path)) as log:
+            while True:
+                if chunk := log.take():
                     got.append(chunk)
                 elif waiting:
                     waiting.pop(0)()
                 else:
-                    break
-        return got
+                    return got
 
     def test_yields_what_is_appended(self, tmp_path: Path) -> None:
         """Only whole lines come, however they were written."""
@@ -137,20 +137,79 @@ class TestLogFollower:
 
         assert self._following(path, rotate) == [b"one\n", b"two\n", b"three\n"]
 
-    def test_follows_a_truncation(self, tmp_path: Path) -> None:
-        """A file that was copied and emptied is read from its start."""
+    def test_waits_for_a_file_that_vanished(self, tmp_path: Path) -> None:
+        """Between a rename and the new file nothing is lost, and nothing read twice."""
         path = tmp_path / "mail.log"
-        path.write_bytes(b"one long line\n")
+        path.write_bytes(b"one\n")
+        old = tmp_path / "mail.log.1"
 
-        def truncate() -> None:
-            path.write_bytes(b"two\n")
+        got = self._following(
+            path,
+            lambda: path.rename(old),
+            lambda: old.write_bytes(b"one\ntwo\n"),
+            path.mkdir,
+            path.rmdir,
+            lambda: path.write_bytes(b"three\n"),
+        )
 
-        assert self._following(path, truncate) == [b"one long line\n", b"two\n"]
+        assert got == [b"one\n", b"two\n", b"three\n"]
+
+    def test_follows_a_truncation(self, tmp_path: Path) -> None:
+        """A file that was copied and emptied is read from its start, without the torn line."""
+        path = tmp_path / "mail.log"
+        path.write_bytes(b"one long line\ntorn")
+
+        assert self._following(path, lambda: path.write_bytes(b"two\n")) == [
+            b"one long line\n",
+            b"two\n",
+        ]
+
+    def test_an_endless_line_is_cut(self, tmp_path: Path) -> None:
+        """A file without line feeds is taken in bounded chunks."""
+        path = tmp_path / "mail.log"
+        path.write_bytes(b"x" * (5 * CHUNK_BYTES))
+
+        assert 0 < max(map(len, self._following(path))) <= 2 * CHUNK_BYTES
 
     def test_a_missing_file_is_an_input_error(self, tmp_path: Path) -> None:
         """What is not there at the start cannot be followed."""
         with pytest.raises(InputError, match="nowhere"):
-            next(LogFollower(tmp_path / "nowhere").chunks())
+            LogFollower(tmp_path / "nowhere")
+
+
+class TestPipeFollower:
+    def test_takes_whole_lines_until_the_writer_leaves(self) -> None:
+        """An open pipe has nothing for now, a closed one gives its rest and ends."""
+        reading, writing = os.pipe()
+        with os.fdopen(reading, "rb") as pipe:
+            log = PipeFollower(pipe)
+            os.write(writing, b"one\ntw")
+            got = [log.take(), log.take()]
+            os.write(writing, b"o\nthree")
+            os.close(writing)
+            got += [log.take(), log.take(), log.take()]
+
+        assert got == [b"one\n", b"", b"two\n", b"three", None]
+
+
+class TestRounds:
+    def test_end_when_one_log_has_ended(self) -> None:
+        """Who goes on without one of the logs would see half; what the others have is taken."""
+
+        class Log:
+            def __init__(self, *chunks: bytes | None) -> None:
+                self._chunks = list(chunks)
+
+            def take(self) -> bytes | None:
+                return self._chunks.pop(0) if self._chunks else b""
+
+        ended, got = Log(b"a\n", None), list[bytes]()
+        logs = [Growing(ended, got.append), Growing(Log(b"b\n", b"c\n", b"d\n"), got.append)]
+
+        came = list(rounds(logs))
+
+        assert got == [b"a\n", b"b\n", b"c\n", b"d\n"]
+        assert came == [True, True, True, False]
 
 
 class TestHolidayCalendar:
