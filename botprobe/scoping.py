@@ -106,4 +106,5 @@ def limits_of(settings: Settings) -> Limits:
         per_network_per_day=table.max_probes_per_network_per_day,
         per_hour=table.max_probes_per_hour,
         per_day=table.max_probes_per_day,
+        total=table.max_probes_total,
     )

@@ -39,6 +39,8 @@ class ScopeTable(Table, frozen=True):
     """Per /24 of IPv4 or /48 of IPv6."""
     max_probes_per_hour: int = 2_000
     max_probes_per_day: int = 20_000
+    max_probes_total: int | None = None
+    """Ever, by all who share the store; for a trap that is to end by itself."""
     concurrency: int = 200
     """Addresses that are investigated at the same time."""
     concurrency_per_network: int = 8
