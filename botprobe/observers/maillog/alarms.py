@@ -7,7 +7,7 @@ Without either alpha alone is judged, and the alarm says so.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
@@ -24,6 +24,7 @@ from botprobe.observers.maillog.baseline import (
 )
 from botprobe.observers.maillog.changes import change_points
 from botprobe.observers.maillog.figures import Figures
+from botprobe.observers.maillog.sofar import as_if_over, so_far
 
 # Chosen on simulated months of one seed, measured on those of others
 # (scripts/bench-maillog-detection): one false alarm in four to eight years.
@@ -66,10 +67,35 @@ class Alarm:
     """Number of the client that surges, if that is the alarm."""
 
 
-def find_alarms(days: Sequence[Figures]) -> list[Alarm]:
-    """Return the alarms of a log, oldest first."""
-    abnormal = [alarm for day in days if (alarm := judge_day(day, days)) is not None]
+def find_alarms(days: Sequence[Figures], hours: Sequence[Figures] = ()) -> list[Alarm]:
+    """Return the alarms of a log, oldest first.
+
+    Args:
+        days: the figures of each day.
+        hours: those of each hour; without them the last day counts as a whole one.
+    """
+    judged = [judge_day(day, days) for day in days[:-1]]
+    if days:
+        judged.append(judge_last_day(days, so_far(days, hours) if hours else days))
+    abnormal = [alarm for alarm in judged if alarm is not None]
     return sorted([*abnormal, *_level_shifts(days)], key=lambda alarm: (alarm.day, alarm.kind))
+
+
+def judge_last_day(days: Sequence[Figures], early: Sequence[Figures]) -> Alarm | None:
+    """Judge a day that may not be over, alpha and queries by what they were ``early`` on others."""
+    today = early[-1]
+    if today.until is None:
+        return judge_day(today, days)
+    alpha = score(today, early, log_alpha)
+    if alpha is None:
+        return None
+    whole = replace(as_if_over(days), until=today.until)
+    return (
+        _alpha_falls_queries_rise(today, early, alpha)
+        or _client_surge(whole, days, alpha)
+        or _strangers_surge(whole, days, alpha)
+        or _alpha_falls(today, early, alpha)
+    )
 
 
 def judge_day(day: Figures, days: Sequence[Figures]) -> Alarm | None:
@@ -119,8 +145,12 @@ def _witness(day: Figures, days: Sequence[Figures]) -> str:
 def _fallen(day: Figures, alpha: Score) -> str:
     return (
         f"alpha fell to {math.exp(alpha.value):.2f} where {math.exp(alpha.usual):.2f} is usual "
-        f"on {'holidays' if day.holiday else 'working days'}"
+        f"on {'holidays' if day.holiday else 'working days'}{_until(day)}"
     )
+
+
+def _until(day: Figures) -> str:
+    return "" if day.until is None else f" until {day.until}:59"
 
 
 def _client_surge(day: Figures, days: Sequence[Figures], alpha: Score) -> Alarm | None:

@@ -120,13 +120,14 @@ def analyse(tally: LogTally, dns: DnsTally | None, choices: Choices) -> Analysis
     left_out = _left_out(tally, watched, choices)
     queries = None if dns is None else dns.days()
     days = with_surges(daily(tally, left_out, queries, choices.calendar), tally, left_out)
+    hours = hourly(tally, None if dns is None else dns.hours, choices.calendar)
     model = fit_model(days)
     log = _Log(tally, days, model, left_out)
-    incidents = [log.incident(alarm) for alarm in find_alarms(days)]
+    incidents = [log.incident(alarm) for alarm in find_alarms(days, hours)]
     unread = tally.unread.count + (dns.unread.count if dns else 0)
     return Analysis(
         days=tuple(days),
-        hours=tuple(hourly(tally, None if dns is None else dns.hours, choices.calendar)),
+        hours=tuple(hours),
         model=model,
         incidents=tuple(incidents),
         clients=log.summaries({n for one in incidents for n in one.driver_numbers}),

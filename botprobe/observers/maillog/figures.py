@@ -45,6 +45,8 @@ class Figures:
 
     day: date
     hour: int | None = None
+    until: int | None = None
+    """The last hour that is counted of a day that is not over; None is a whole day."""
     holiday: bool = False
     connects: int = 0
     """N_c, without the clients that are left out."""
