@@ -104,22 +104,8 @@ class Worker:
         budget = await self._patiently(self.pipeline.left)
         free = min(self.concurrency - self.under_way, budget)
         others = min(free, self.concurrency - int(self.concurrency * RESERVE) - self.under_way)
-        claims = await self._claim(group, free, (Rank.FRESH,))
-        wanted = others - len(claims)
-        self._more_wait = free == len(claims) or wanted <= 0
-        if wanted > 0:
-            claims = await self._claim(group, wanted, tuple(Rank)[1:])
-            self._more_wait = len(claims) == wanted
-
-    async def _claim(
-        self, group: asyncio.TaskGroup, most: int, ranks: tuple[Rank, ...]
-    ) -> Sequence[Claim]:
-        if most <= 0:
-            return ()
-        vantage = self.pipeline.vantage
-        claims = await self._patiently(
-            lambda: self.store.claim(self.owner, LEASE, most, ranks, vantage=vantage)
-        )
+        claims = await self._claim(free, max(0, others)) if free > 0 else ()
+        self._more_wait = len(claims) >= others
         for claim in claims:
             address = claim.target.address
             if address in self._under_way:  # taken from us while we were silent, and back again
@@ -127,7 +113,15 @@ class Worker:
             else:
                 self._networks[surrounding(address)] += 1
                 self._under_way[address] = claim, group.create_task(self._work(claim))
-        return claims
+
+    async def _claim(self, free: int, others: int) -> Sequence[Claim]:
+        """Claim hosts for the free places, no more than so many of them that are not fresh."""
+        vantage = self.pipeline.vantage
+        return await self._patiently(
+            lambda: self.store.claim(
+                *(self.owner, LEASE, free, tuple(Rank)), vantage=vantage, reserve=free - others
+            )
+        )
 
     async def _work(self, claim: Claim) -> None:
         self.audience.claimed(claim)

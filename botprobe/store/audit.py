@@ -15,9 +15,9 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, func, insert, select
 
 from botprobe.model.audit import AuditRow, Decide, Grant, Spent
 from botprobe.model.mail import IpAddress
@@ -107,17 +107,19 @@ class _Books:
 
 def spent_in_all(connection: Connection, now: datetime) -> Spent:
     """Return what was granted within the hour, the day, and ever."""
+
     # No row is ever deleted, and only one process at a time adds some, so numbers are counts:
     # ten million rows of a day are two look-ups.
-    total = connection.scalar(select(func.max(audits.c.id))) or 0
-
-    def since(span: timedelta) -> int:
+    def first_since(span: timedelta) -> ScalarSelect[Any]:
         begin = audits.c.at >= (now - span).timestamp()
-        query = select(audits.c.id).where(begin).order_by(audits.c.at, audits.c.id).limit(1)
-        first = connection.scalar(query)
-        return 0 if first is None else total - first + 1
+        order = audits.c.at, audits.c.id
+        return select(audits.c.id).where(begin).order_by(*order).limit(1).scalar_subquery()
 
-    return Spent(hour=since(_HOUR), day=since(_DAY), total=total)
+    newest = select(func.max(audits.c.id)).scalar_subquery()
+    row = connection.execute(select(newest, first_since(_HOUR), first_since(_DAY))).one()
+    total = row[0] or 0
+    hour, day = (0 if first is None else total - first + 1 for first in row[1:])
+    return Spent(hour=hour, day=day, total=total)
 
 
 def audit_rows(

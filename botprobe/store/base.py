@@ -86,7 +86,7 @@ class HostTable(Protocol):
         """
         ...
 
-    async def claim(  # the worker's words
+    async def claim(  # noqa: PLR0913  # the worker's words
         self,
         owner: str,
         lease: timedelta,
@@ -94,10 +94,12 @@ class HostTable(Protocol):
         ranks: Iterable[Rank],
         *,
         vantage: str | None = None,
+        reserve: int = 0,
     ) -> Sequence[Claim]:
         """Claim at most so many hosts that are due, the first ranks first.
 
         A later look goes to other places first than ``vantage``, if the look before was from there.
+        Of the places, ``reserve`` are for fresh hosts only.
         """
         ...
 

@@ -33,6 +33,8 @@ class Bid:
     ranks: tuple[Rank, ...]
     vantage: str | None = None
     """Where the worker looks from, where there are several places."""
+    reserve: int = 0
+    """Of these, how many only fresh hosts may be."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,15 +74,35 @@ def claim_hosts(connection: Connection, bid: Bid, room: NetworkRoom) -> list[Cla
     host twice at the same time.
     """
     chosen: list[str] = []
-    for rank in bid.ranks:
-        if len(chosen) < bid.most:
-            chosen += _choose(connection, bid, rank, bid.most - len(chosen), room)
+    for rank in _ranks_due(connection, bid):
+        places = bid.most if rank is Rank.FRESH else bid.most - bid.reserve
+        if len(chosen) < places:
+            chosen += _choose(connection, bid, rank, places - len(chosen), room)
     if not chosen:
         return []
     rows = _mark(connection, bid, chosen)
     sightings = sightings_of_all(connection, chosen)
     in_order = sorted(rows, key=lambda row: (bid.ranks.index(row.rank), row.due, row.ip))
     return [_claim(row, Target(ip_address(row.ip), sightings.get(row.ip, ()))) for row in in_order]
+
+
+def _ranks_due(connection: Connection, bid: Bid) -> list[Rank]:
+    """Return the ranks in which anybody can be claimed: mostly one of six, or none."""
+    # In the order of the index, or PostgreSQL would look for the first one all over the table.
+    first = (
+        select(hosts.c.ip).where(*_claimable(bid, rank)).order_by(hosts.c.due).limit(1)
+        for rank in bid.ranks
+    )
+    row = connection.execute(select(*(query.scalar_subquery() for query in first))).one()
+    return [rank for rank, ip in zip(bid.ranks, row, strict=True) if ip is not None]
+
+
+def _claimable(bid: Bid, rank: Rank) -> tuple[ColumnElement[bool], ...]:
+    now = bid.now.timestamp()
+    # Who is due at once is due whatever the clock says: it may have been set back.
+    due = hosts.c.due <= now if rank is Rank.LATER else hosts.c.due.is_not(None)
+    free = or_(hosts.c.lease.is_(None), and_(hosts.c.lease < now, hosts.c.owner != bid.owner))
+    return hosts.c.rank == int(rank), due, free
 
 
 def _choose(
@@ -103,13 +125,9 @@ def _choose(
 
 def _due(bid: Bid, rank: Rank, most: int) -> Select[Any]:
     """Find hosts of a rank that are due and free, those first that are due for longest."""
-    now = bid.now.timestamp()
-    # Who is due at once is due whatever the clock says: it may have been set back.
-    due = hosts.c.due <= now if rank is Rank.LATER else hosts.c.due.is_not(None)
-    free = or_(hosts.c.lease.is_(None), and_(hosts.c.lease < now, hosts.c.owner != bid.owner))
     query = (
         select(hosts.c.ip)
-        .where(hosts.c.rank == int(rank), due, free)
+        .where(*_claimable(bid, rank))
         .order_by(hosts.c.due)
         .limit(most)
         .with_for_update(skip_locked=True)  # others take others
@@ -117,7 +135,7 @@ def _due(bid: Bid, rank: Rank, most: int) -> Select[Any]:
     if rank is Rank.LATER and bid.vantage is not None:
         # Another place may see another host: it has some time to come first.
         elsewhere = or_(hosts.c.vantage.is_(None), hosts.c.vantage != bid.vantage)
-        query = query.where(or_(elsewhere, hosts.c.due <= now - OTHERS_FIRST))
+        query = query.where(or_(elsewhere, hosts.c.due <= bid.now.timestamp() - OTHERS_FIRST))
     return query
 
 

@@ -64,7 +64,7 @@ class SqlStore(Transactions):
 
     async def add_mail(self, mail: Mail) -> None:
         """Keep a mail and its hops; the same mail once more changes nothing."""
-        await self._write(lambda connection: insert_mails(connection, [mail]))
+        await self._write_with_others(insert_mails, mail)
 
     async def add_case(self, case: Case) -> None:
         """Keep a case."""
@@ -183,7 +183,7 @@ class SqlStore(Transactions):
 
         return await self._write(work)
 
-    async def claim(
+    async def claim(  # noqa: PLR0913  # the worker's words
         self,
         owner: str,
         lease: timedelta,
@@ -191,6 +191,7 @@ class SqlStore(Transactions):
         ranks: Iterable[Rank],
         *,
         vantage: str | None = None,
+        reserve: int = 0,
     ) -> Sequence[Claim]:
         """Claim at most so many hosts that are due, the first ranks first."""
         wanted = tuple(ranks)
@@ -204,6 +205,7 @@ class SqlStore(Transactions):
                 most=most,
                 ranks=wanted,
                 vantage=vantage,
+                reserve=reserve,
             )
             return self._claim(connection, bid)
 
@@ -233,7 +235,7 @@ class SqlStore(Transactions):
 
     async def spent(self) -> Spent:
         """Return what was granted within the hour, the day, and ever."""
-        return await self._read(lambda c: spent_in_all(c, self._now(c)))
+        return await self._read_claims(lambda c: spent_in_all(c, self._now(c)))
 
     async def audit(
         self, network: IpNetwork, since: datetime | None, until: datetime | None, most: int

@@ -127,9 +127,11 @@ def recover(connection: Connection) -> int:
 
 def waiting_hosts(connection: Connection, now: datetime) -> int:
     """Count the hosts that are due and not claimed."""
-    due = or_(hosts.c.rank < int(Rank.LATER), hosts.c.due <= now.timestamp())
-    query = select(func.count()).where(hosts.c.due.is_not(None), hosts.c.lease.is_(None), due)
-    return connection.scalar(query) or 0
+    free = select(func.count()).where(hosts.c.due.is_not(None), hosts.c.lease.is_(None))
+    # Counted apart, each is a range of the index, and millions of planned looks are not read.
+    at_once = free.where(hosts.c.rank.in_([int(rank) for rank in Rank if rank is not Rank.LATER]))
+    planned = free.where(hosts.c.rank == int(Rank.LATER), hosts.c.due <= now.timestamp())
+    return (connection.scalar(at_once) or 0) + (connection.scalar(planned) or 0)
 
 
 def host_history(connection: Connection, address: IpAddress) -> HostHistory | None:

@@ -5,7 +5,7 @@ All functions work inside the transaction of their caller.
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -24,11 +24,10 @@ _KEYS_AT_ONCE = 900
 
 def known_keys(connection: Connection, keys: Collection[str]) -> set[str]:
     """Return those of the keys whose files were taken."""
-    wanted = list(keys)
     known: set[str] = set()
-    for start in range(0, len(wanted), _KEYS_AT_ONCE):
-        some = deliveries.c.key.in_(wanted[start : start + _KEYS_AT_ONCE])
-        known.update(connection.scalars(select(deliveries.c.key).where(some)))
+    for some in _parts(keys):
+        query = select(deliveries.c.key).where(deliveries.c.key.in_(some))
+        known.update(connection.scalars(query))
     return known
 
 
@@ -46,41 +45,65 @@ def take_mails(connection: Connection, arrivals: Iterable[Arrival]) -> Sequence[
     return fresh
 
 
-def insert_mails(connection: Connection, mails: Iterable[Mail]) -> list[int]:
+def insert_mails(connection: Connection, mails: Sequence[Mail]) -> list[int]:
     """Keep mails and their hops, unless they are kept already, and return their numbers."""
+    rows = [_mail_row(mail) for mail in mails]
+    new = _insert_rows(connection, {row["key"]: row for row in rows})
+    known = _known_mails(connection, {row["key"] for row in rows} - new.keys())
+    by_key = {row["key"]: (row, mail) for row, mail in zip(rows, mails, strict=True)}
+    _insert_hops(connection, [(number, *by_key[key]) for key, number in new.items()])
+    numbers = {**known, **new}
+    return [numbers[row["key"]] for row in rows]
+
+
+def _insert_hops(connection: Connection, new: Iterable[tuple[int, dict[str, Any], Mail]]) -> None:
+    """Keep the hops of new mails, and count these in their weeks."""
     tally, hop_rows = MailTally(), list[dict[str, Any]]()
-    numbers = [_insert_mail(connection, mail, tally, hop_rows) for mail in mails]
+    for number, row, mail in new:
+        named = [(mail.trust_of(hop), str(hop.ip) if hop.ip else None) for hop in mail.hops]
+        tally.add(row["delivered"], row["source_ip"], named)
+        hop_rows += [
+            {"mail_id": number, "position": position, "trust": trust, "ip": ip}
+            for position, (trust, ip) in enumerate(named)
+        ]
     tally.write(connection)
     if hop_rows:
         connection.execute(insert(hops), hop_rows)
-    return numbers
 
 
-def _insert_mail(
-    connection: Connection, mail: Mail, tally: MailTally, hop_rows: list[dict[str, Any]]
-) -> int:
+def _insert_rows(connection: Connection, rows: Mapping[str, dict[str, Any]]) -> dict[str, int]:
+    """Insert what is not kept already, and return the numbers of what was new, by key."""
+    if not rows:
+        return {}
+    statement = upsert(connection, mail_table).on_conflict_do_nothing(index_elements=["key"])
+    with_numbers = statement.returning(mail_table.c.key, mail_table.c.id)
+    inserted = connection.execute(with_numbers, list(rows.values()))
+    return {row.key: row.id for row in inserted}
+
+
+def _known_mails(connection: Connection, keys: Collection[str]) -> dict[str, int]:
+    """Return the numbers of mails that are kept, by key."""
+    known: dict[str, int] = {}
+    for some in _parts(keys):
+        query = select(mail_table.c.key, mail_table.c.id).where(mail_table.c.key.in_(some))
+        known.update((row.key, row.id) for row in connection.execute(query))
+    return known
+
+
+def _parts(keys: Collection[str]) -> Iterator[list[str]]:
+    wanted = list(keys)
+    for start in range(0, len(wanted), _KEYS_AT_ONCE):
+        yield wanted[start : start + _KEYS_AT_ONCE]
+
+
+def _mail_row(mail: Mail) -> dict[str, Any]:
     document = mail_document(mail)
     place = document.pop("file")
-    key = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
-    row: dict[str, Any] = {
-        "key": key,
+    return {
+        "key": hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest(),
         "file": kept_text(mail.file),
         "message_id": kept_text(mail.message_id),
         "delivered": mail.delivered_at.timestamp() if mail.delivered_at else None,
         "source_ip": str(mail.source_ip) if mail.source_ip else None,
         "document": json.dumps({"file": place, **document}),
     }
-    statement = upsert(connection, mail_table).on_conflict_do_nothing(index_elements=["key"])
-    new: int | None = connection.scalar(statement.returning(mail_table.c.id), row)
-    if new is None:
-        known: int = connection.scalars(
-            select(mail_table.c.id).where(mail_table.c.key == key)
-        ).one()
-        return known
-    named = [(mail.trust_of(hop), str(hop.ip) if hop.ip else None) for hop in mail.hops]
-    tally.add(row["delivered"], row["source_ip"], named)
-    hop_rows += [
-        {"mail_id": new, "position": position, "trust": trust, "ip": ip}
-        for position, (trust, ip) in enumerate(named)
-    ]
-    return new

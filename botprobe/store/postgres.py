@@ -134,13 +134,20 @@ class PostgresStore(SqlStore):
 
         Nor for the disk: a claim that a crash of the server loses is made anew.
         """
+
+        def not_durable(connection: Connection) -> T:
+            connection.execute(_NOT_DURABLE)
+            return work(connection)
+
+        return await self._read_claims(not_durable)
+
+    async def _read_claims(self, work: Callable[[Connection], T]) -> T:
         engine = self._engine
         if engine is None:
             raise StoreError(f"store {self.name} is closed")
 
         def run() -> T:
             with engine.begin() as connection:
-                connection.execute(_NOT_DURABLE)
                 return work(connection)
 
         async with self._translated():

@@ -88,6 +88,10 @@ class Transactions:
         """Run work that claims hosts; a store of several writers lets it pass all else."""
         return await self._write(work)
 
+    async def _read_claims(self, work: Callable[[Connection], T]) -> T:
+        """Read what a claim depends on, and pass all else where claims do."""
+        return await self._read(work)
+
     async def _write_with_others(
         self, do: Callable[[Connection, Sequence[I]], Sequence[T]], item: I
     ) -> T:

@@ -63,6 +63,17 @@ class TestTake:
         assert history is not None
         assert history.sightings == 1
 
+    async def test_a_mail_that_comes_twice_at_once_is_kept_once(self, store: SqlStore) -> None:
+        """Two files with the same words are one mail, and both are taken."""
+        one = arrival("1", HOST)
+
+        taken = await store.take([one, replace(one, key="2"), arrival("3", HOST)], DAY)
+
+        assert [arrival.key for arrival in taken] == ["1", "2", "3"]
+        assert await store.untaken(["1", "2", "3"]) == set()
+        (claim,) = await claim_all(store)
+        assert [one.message_id for one in claim.target.sightings] == ["3", "1"]
+
     async def test_ten_thousand_mails_are_one_investigation(self, store: SqlStore) -> None:
         """A host that sends and sends is due once, and every mail is a sighting."""
         await store.take([arrival(str(number), HOST) for number in range(500)], DAY)
@@ -150,6 +161,29 @@ class TestClaim:
         claims = await claim_all(store)
 
         assert [str(claim.target)[-1] for claim in claims] == ["1", "2", "3", "4"]
+
+    async def test_some_places_are_for_fresh_hosts_only(self, store: SqlStore) -> None:
+        """A tarpit of the backlog cannot take the place of a bot that mails us now."""
+        backlog = [ip_address(f"198.18.10.{number}") for number in range(1, 6)]
+        await store.take([arrival(str(ip), ip, rank=Rank.BACKLOG) for ip in backlog], DAY)
+
+        before = await store.claim("me", LEASE, 4, EVERYBODY, reserve=2)
+        await store.take([arrival("now", OTHER)], DAY)
+        after = await store.claim("me", LEASE, 2, EVERYBODY, reserve=2)
+
+        assert len(before) == 2
+        assert [claim.target.address for claim in after] == [OTHER]
+
+    async def test_waiting_are_all_who_could_be_claimed(self, store: SqlStore) -> None:
+        """Planned looks wait when their time has come, suspects at once."""
+        tomorrow = datetime.now(UTC) + DAY
+        await store.take([arrival("1", HOST), arrival("2", OTHER)], DAY)
+        for claim in await claim_all(store):
+            await store.put_back(claim, tomorrow if claim.target.address == HOST else None)
+        await store.suspect({ip_address("198.18.12.1"): "seen"}, DAY)
+
+        assert await store.waiting() == 2
+        assert len(await claim_all(store)) == 2
 
     async def test_a_host_is_due_though_the_clock_was_set_back(self, store: SqlStore) -> None:
         """A step of the clock delays nobody whose mail has arrived."""

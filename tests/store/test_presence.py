@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
+import psycopg
 import pytest
 
 from botprobe.errors import BotprobeError, StoreError
@@ -19,6 +20,22 @@ from tests.store.test_hosts import DAY, EVERYBODY, LEASE, arrival, case_of, clai
 
 AT_ONCE = timedelta(seconds=-1)
 LONG = timedelta(hours=1)
+
+
+def _index_blocks_read(url: str) -> int:
+    """Return how many blocks of the host table's indexes were ever read."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        # A process of the server adds its counts when it ends.
+        for _ in range(500):
+            others = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'botprobe'"
+            if connection.execute(others).fetchone() is None:
+                break
+            connection.execute("SELECT pg_sleep(0.01)")
+        row = connection.execute(
+            "SELECT sum(idx_blks_hit + idx_blks_read) FROM pg_statio_user_indexes"
+            " WHERE relid = 'host'::regclass"
+        ).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def presence(owner: str) -> Presence:
@@ -169,6 +186,31 @@ class TestRoom:
 
         assert [len(claims) for claims in (first, second, third, fourth)] == [2, 2, 0, 1]
         assert str(second[1].target) == "198.18.11.1"
+
+    @pytest.mark.postgres
+    async def test_planned_looks_cost_nothing_until_they_are_due(self, postgres: Server) -> None:
+        """Whoever counts or claims who is due reads none of the thousands who are not."""
+        url = postgres.new_database()
+        async with PostgresStore(url, make_tables=True) as store:
+            await store.take([arrival("1", HOST)], DAY)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                "INSERT INTO host (ip, first_seen, last_seen, sightings, rank, due, attempt, tries)"
+                " SELECT host('10.0.0.0'::inet + n), 0, 0, 1, 4, 1e12, 1, 0"
+                " FROM generate_series(1, 20000) n"
+            )
+            connection.execute("ANALYZE")
+        before = _index_blocks_read(url)
+
+        async with PostgresStore(url) as store:
+            for _ in range(10):  # after a few times, the server plans without the values
+                waiting = await store.waiting()
+                claims = await claim_all(store)
+                for claim in claims:
+                    await store.put_back(claim)
+
+        assert (waiting, len(claims)) == (1, 1)
+        assert _index_blocks_read(url) - before < 500
 
     @pytest.mark.postgres
     async def test_an_empty_database_is_one_clear_error(self, postgres: Server) -> None:
