@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -66,9 +67,16 @@ class Server:
 
     def stop(self) -> None:
         """End it at once, as a crash of the machine would."""
+        self._end(signal.SIGQUIT)  # without a checkpoint
+
+    def shut_down(self) -> None:
+        """End it in order, so that it starts again at once."""
+        self._end(signal.SIGINT)
+
+    def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(3)  # SIGQUIT: without a checkpoint
-            self._process.wait(20)
+            self._process.send_signal(how)
+            self._process.wait(60)
             self._process = None
 
     def url(self, database: str) -> str:
@@ -83,39 +91,52 @@ class Server:
         """
         name = f"botprobe_{next(self._numbers)}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(name)))
+            connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(name)))
         return f"{self.url('postgres')}&options=-csearch_path%3D{name}"
 
 
 @contextmanager
-def server(*options: str, durable: bool = False) -> Iterator[Server]:
-    """Make a cluster, start its server, and remove both at the end."""
+def server(*options: str, durable: bool = False, kept: Path | None = None) -> Iterator[Server]:
+    """Make a cluster, start its server, and remove both at the end.
+
+    Args:
+        options: settings of the server, as ``name=value``.
+        durable: write to the disk as the server does when it is shipped.
+        kept: folder of a cluster that is used again and stays; its path is short.
+    """
     # Not below $TMPDIR: the path of a socket has 107 bytes at most (unix(7)).
-    folder = Path(tempfile.mkdtemp(prefix="botprobe-pg-", dir="/tmp"))
+    folder = kept or Path(tempfile.mkdtemp(prefix="botprobe-pg-", dir="/tmp"))
     try:
-        if os.geteuid() == 0:
-            shutil.chown(folder, SERVICE_USER, SERVICE_USER)
-        folder.chmod(0o755)
-        made = subprocess.run(
-            [
-                *(program("initdb"), "-D", str(folder / "data"), "-A", "trust", "--no-sync"),
-                *("--encoding=UTF8", "--locale=C"),  # whatever locales the machine has
-            ],
-            capture_output=True,
-            check=False,
-            user=service_user(),
-        )
-        if made.returncode != 0:
-            raise RuntimeError(made.stderr.decode())
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "data").exists():
+            _make(folder)
         always = ("listen_addresses=", *(() if durable else FAST))
         running = Server(folder, (*always, *options))
         running.start()
         try:
             yield running
         finally:
-            running.stop()
+            running.shut_down() if kept else running.stop()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make(folder: Path) -> None:
+    if os.geteuid() == 0:
+        shutil.chown(folder, SERVICE_USER, SERVICE_USER)
+    folder.chmod(0o755)
+    made = subprocess.run(
+        [
+            *(program("initdb"), "-D", str(folder / "data"), "-A", "trust", "--no-sync"),
+            *("--encoding=UTF8", "--locale=C"),  # whatever locales the machine has
+        ],
+        capture_output=True,
+        check=False,
+        user=service_user(),
+    )
+    if made.returncode != 0:
+        raise RuntimeError(made.stderr.decode())
 
 
 def service_user() -> str | None:

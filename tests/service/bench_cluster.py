@@ -22,7 +22,7 @@ from functools import partial
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 
-import psycopg
+from sqlalchemy import func, select
 
 from botprobe.errors import StoreError
 from botprobe.hostlog import HostLog
@@ -38,9 +38,11 @@ from botprobe.service.presence import Heart
 from botprobe.service.worker import Worker
 from botprobe.store.database import SqlStore
 from botprobe.store.postgres import PostgresStore, conninfo
+from botprobe.store.schema import cases, hosts
 from botprobe.store.sqlite import SqliteStore
 from tests import postgres
 from tests.cases import bot_case
+from tests.service.bench_growth import SERVER, fill
 from tests.service.fakes import FakeAudience
 from tests.test_pipeline import mail_with
 
@@ -56,25 +58,13 @@ def address(number: int) -> str:
 
 
 @dataclass
-class Plenty:
-    """A budget that never ends."""
-
-    def left(self, _now: datetime) -> int:
-        """Return more than anybody takes."""
-        return 1_000_000
-
-    def forgive(self, _address: object) -> None:
-        """Forget nothing."""
-
-
-@dataclass
 class Waiting:
     """A pipeline whose probes are a wait."""
 
     seconds: float
     store: SqlStore
     owner: str
-    budget: Plenty = field(default_factory=Plenty)
+    budget: Budget = field(default_factory=lambda: Budget(LIMITS))
     fresh: bool = False
     claimed: bool = False
     vantage: str | None = None
@@ -82,6 +72,10 @@ class Waiting:
     def now(self) -> datetime:
         """Return the time."""
         return datetime.now(UTC)
+
+    async def left(self) -> int:
+        """Return what the budgets leave, as a pipeline does."""
+        return self.budget.left_of(await self.store.spent(), self.now())
 
     async def investigate(self, candidate: Candidate) -> Case:
         """Have it granted and written down, wait, and find a bot."""
@@ -94,7 +88,7 @@ class Waiting:
             rule="boundary hop of a mail",
             claimed=True,
         )
-        refused = await self.store.spend(grant, partial(Budget(LIMITS).decide, fresh=False))
+        refused = await self.store.spend(grant, partial(self.budget.decide, fresh=False))
         if refused is not None:
             raise StoreError(refused)
         if self.seconds:
@@ -177,10 +171,12 @@ def arrivals(start: int, count: int) -> list[Arrival]:
 class Bench:
     """A store, the workers on it, and what they cost."""
 
-    folder: Path
     place: str
     server: postgres.Server | None
     taken: int = 0
+    """Hosts that were ever enqueued."""
+    former: int = 0
+    """The number of the last case from before."""
 
     def open(self) -> SqlStore:
         """Return the store, to be opened."""
@@ -217,6 +213,15 @@ class Bench:
 
     lags: list[float] = field(default_factory=list)
 
+    async def prepare(self) -> None:
+        """Make the tables, or go on where a kept store stands."""
+        ours = select(func.count()).where(hosts.c.ip.between("198.", "2"))
+        async with self.open() as store:
+            counted = await store._read(lambda c: c.scalar(ours))
+            newest = await store._read(lambda c: c.scalar(select(func.max(cases.c.id))))
+        self.taken = counted or 0
+        self.former = (newest or 0) - self.taken
+
     async def enqueue(self, count: int) -> None:
         """Take mails of hosts that nobody knows yet."""
         async with self.open() as store:
@@ -245,11 +250,8 @@ class Bench:
         return False
 
     async def _cases(self, store: SqlStore) -> int:
-        from sqlalchemy import func, select  # noqa: PLC0415
-
-        from botprobe.store.schema import cases  # noqa: PLC0415
-
-        found = await store._read(lambda c: c.scalar(select(func.count()).select_from(cases)))
+        query = select(func.count()).where(cases.c.id > self.former)
+        found = await store._read(lambda c: c.scalar(query))
         return found or 0
 
     def database_cpu(self) -> float:
@@ -310,44 +312,43 @@ def latency(bench: Bench, workers: int, per_second: int, seconds: int) -> None:
     )
 
 
-def grow(bench: Bench, later: int, sightings: int) -> None:
-    """Add hosts whose second look is weeks away, and mails that named hosts."""
+def reports(bench: Bench) -> None:
+    """Measure what the report of the last week takes, the start of the program included."""
     start = time.monotonic()
-    with psycopg.connect(bench.place, autocommit=True) as connection:
-        connection.execute(
-            "INSERT INTO host (ip, first_seen, last_seen, sightings, rank, due, attempt, tries,"
-            " first_looked, decided) SELECT host('10.0.0.0'::inet + n), e, e, 10, %s,"
-            " e + 86400 * (14 + random() * 46), 1, 0, e, e"
-            " FROM generate_series(0, %s) n, (SELECT extract(epoch FROM now()) e) t",
-            (int(Rank.LATER), later - 1),
-        )
-        connection.execute(
-            "INSERT INTO mail (id, key, file, document)"
-            " SELECT 1000000000 + n, 'grown' || n, 'new/' || n, '{}' FROM generate_series(0, %s) n",
-            (max(1, sightings // 4) - 1,),
-        )
-        connection.execute(
-            "INSERT INTO hop (mail_id, position, trust, ip)"
-            " SELECT 1000000000 + n / 4, n %% 4, 'boundary',"
-            " host('10.0.0.0'::inet + (random() * %s)::bigint) FROM generate_series(0, %s) n",
-            (later - 1, sightings - 1),
-        )
-        connection.execute("ANALYZE")
-        size = connection.execute("SELECT pg_size_pretty(pg_database_size(current_database()))")
-        row = size.fetchone()
-    print(
-        f"grown by {later:,} hosts with a look weeks ahead and {sightings:,} sightings"
-        f" in {time.monotonic() - start:.0f} s: {row and row[0]}"
+    subprocess.run(
+        [sys.executable, "-m", "botprobe", "report", "--store", bench.place, "--json"],
+        check=True,
+        stdout=subprocess.DEVNULL,
     )
+    print(f"PostgreSQL, report of a week: {time.monotonic() - start:.1f} s")
+
+
+def size(bench: Bench, options: argparse.Namespace) -> None:
+    """Measure what depends on how much the store holds."""
+    latency(bench, 1, options.pace, options.seconds)
+    for workers in options.workers[:2]:
+        rate(bench, workers, 0, options.hosts)
+    reports(bench)
+
+
+@contextmanager
+def _server(folder: Path | None) -> Iterator[postgres.Server]:
+    """Run a durable server, in a folder that stays if one is named."""
+    with postgres.server(*(SERVER if folder else ()), durable=True, kept=folder) as server:
+        yield server
 
 
 def measure(options: argparse.Namespace) -> None:
     """Run all parts and print the figures."""
     load = " ".join(f"{part:.2f}" for part in os.getloadavg())
     print(f"load average before {load}; {os.cpu_count()} processors")
-    with tempfile.TemporaryDirectory() as name, postgres.server(durable=True) as server:
-        embedded = Bench(Path(name), str(Path(name) / "cases.sqlite"), None)
-        shared = Bench(Path(name), server.new_database(), server)
+    with tempfile.TemporaryDirectory() as name, _server(options.data) as server:
+        embedded = Bench(str(Path(name) / "cases.sqlite"), None)
+        shared = Bench(server.new_database(), server)
+        asyncio.run(shared.prepare())
+        if "fill" in options.parts:
+            fill(shared.place, options.known, options.sightings)
+            asyncio.run(shared.prepare())
         if "rate" in options.parts:
             rate(embedded, 1, 0, options.hosts)
             for workers in options.workers:
@@ -360,10 +361,7 @@ def measure(options: argparse.Namespace) -> None:
 
             bells(server.new_database(), shared.database_cpu, options.pace, options.seconds)
         if "growth" in options.parts:
-            asyncio.run(shared.enqueue(1))
-            grow(shared, options.later, options.sightings)
-            latency(shared, 1, options.pace, options.seconds)
-            rate(shared, 1, 0, options.hosts)
+            size(shared, options)
     print(f"load average after {' '.join(f'{part:.2f}' for part in os.getloadavg())}")
 
 
@@ -372,11 +370,12 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench-cluster", description=__doc__)
     parser.add_argument("--hosts", type=int, default=6_000, help="of each measurement")
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4])
-    parser.add_argument("--parts", nargs="*", default=["rate", "latency", "bells", "growth"])
+    parser.add_argument("--parts", nargs="*", default=["rate", "latency", "bells"])
     parser.add_argument("--pace", type=int, default=100, help="mails per second for the latency")
     parser.add_argument("--seconds", type=int, default=15)
-    parser.add_argument("--later", type=int, default=3_000_000, help="second looks weeks ahead")
-    parser.add_argument("--sightings", type=int, default=10_000_000)
+    parser.add_argument("--data", type=Path, help="folder of a server that is kept (with fill)")
+    parser.add_argument("--known", type=int, default=3_000_000, help="addresses that fill adds")
+    parser.add_argument("--sightings", type=int, default=30_000_000)
     for hidden in ("--worker", "--wait", "--ready"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
