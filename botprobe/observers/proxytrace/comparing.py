@@ -4,9 +4,9 @@ import re
 from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
+from botprobe.observers.packets.streams import Content, Half, common_bytes
 from botprobe.observers.proxytrace.legs import ClientLeg, MailLeg
 from botprobe.observers.proxytrace.orders import Way
-from botprobe.observers.proxytrace.streams import Content, Half, common_bytes
 
 # An index over so many first bytes tells nearly all sessions apart; what is shorter proves nothing.
 KEY_BYTES = 32

@@ -5,10 +5,10 @@ A leg keeps as much of a connection as comparing takes, and no more: thousands a
 
 from typing import NamedTuple
 
+from botprobe.observers.packets.segments import FIN, RST, SYN, Segment
+from botprobe.observers.packets.streams import Content, Half, Piece
 from botprobe.observers.proxytrace.orders import MAIL_PORTS, MAX_HEAD, Order, find_order
-from botprobe.observers.proxytrace.segments import FIN, RST, SYN, Segment
 from botprobe.observers.proxytrace.smtp import SmtpReader
-from botprobe.observers.proxytrace.streams import Content, Half, Piece
 
 # Bytes that two legs are compared by; a spammer's envelope takes a tenth of it.
 KEEP_CLIENT = 8192

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection
 
-from botprobe.observers.proxytrace.fragments import Fragments
+from botprobe.observers.packets.fragments import Fragments
+from botprobe.observers.packets.segments import ACK, SYN, Datagram, Segment, read_packet
 from botprobe.observers.proxytrace.legs import ClientLeg, MailLeg, Place
 from botprobe.observers.proxytrace.names import Names
 from botprobe.observers.proxytrace.orders import MAIL_PORTS
-from botprobe.observers.proxytrace.segments import ACK, SYN, Datagram, Segment, read_packet
 
 MAX_LEGS = 100_000
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from botprobe.model.mail import IpAddress
+from botprobe.observers.packets.segments import address
 from botprobe.observers.proxytrace.comparing import (
     KEY_BYTES,
     MIN_ALIGN,
@@ -22,7 +23,6 @@ from botprobe.observers.proxytrace.legs import ClientLeg, MailLeg
 from botprobe.observers.proxytrace.model import Answer, Origin, Reason
 from botprobe.observers.proxytrace.names import Names, find_destination
 from botprobe.observers.proxytrace.orders import Order
-from botprobe.observers.proxytrace.segments import address
 
 # From an order to the connection that it causes, in seconds: names are looked up, servers are slow.
 MAX_WAIT = 60.0

@@ -9,7 +9,7 @@ import dns.message
 import dns.rdatatype
 
 from botprobe.model.mail import IpAddress
-from botprobe.observers.proxytrace.segments import Datagram
+from botprobe.observers.packets.segments import Datagram
 
 DNS_PORT = 53
 MAX_NAMES = 50_000

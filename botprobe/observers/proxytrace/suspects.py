@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from botprobe.model.mail import IpAddress
+from botprobe.observers.packets.segments import ACK, SYN, Segment, address, read_packet
 from botprobe.observers.proxytrace.orders import MAIL_PORTS, find_order
-from botprobe.observers.proxytrace.segments import ACK, SYN, Segment, address, read_packet
 
 MAX_SUSPECTS = 32
 MAX_HOSTS = 100_000

@@ -5,12 +5,12 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from botprobe.model.mail import IpAddress
+from botprobe.observers.packets.segments import address
 from botprobe.observers.proxytrace.legs import ClientLeg, MailLeg
 from botprobe.observers.proxytrace.legtable import LegTable
 from botprobe.observers.proxytrace.matching import Decision, Matcher, decide, origin_of
 from botprobe.observers.proxytrace.model import Answer, Reason, Said, Session, Trace
 from botprobe.observers.proxytrace.refusals import tunnel_answer
-from botprobe.observers.proxytrace.segments import address
 from botprobe.observers.proxytrace.smtp import SmtpReader
 from botprobe.observers.proxytrace.suspects import SUSPECTS_FILTER, Suspect, Suspects, legs_filter
 

@@ -17,9 +17,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from botprobe.observers.packets.segments import address
 from botprobe.observers.proxytrace.captures import open_captures
 from botprobe.observers.proxytrace.legtable import LegTable
-from botprobe.observers.proxytrace.segments import address
 from botprobe.observers.proxytrace.suspects import SUSPECTS_FILTER, Suspects, legs_filter
 from tests.observers.proxytrace.methods import METHODS, precision_and_recall
 from tests.observers.proxytrace.talk import BANNER, PROXY, VICTIM, Abuse, Talk, both, mail

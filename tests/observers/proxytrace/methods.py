@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from botprobe.observers.packets.segments import address
 from botprobe.observers.proxytrace.comparing import symmetry
 from botprobe.observers.proxytrace.legs import ClientLeg, MailLeg
 from botprobe.observers.proxytrace.legtable import LegTable
 from botprobe.observers.proxytrace.matching import Matcher, decide
 from botprobe.observers.proxytrace.model import Answer
-from botprobe.observers.proxytrace.segments import address
 
 Method = Callable[[LegTable], list[ClientLeg | None]]
 """For each mail leg the connection that is said to have ordered it."""

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from botprobe.observers.packets.segments import read_packet
+from botprobe.observers.packets.streams import Content, Half, Piece, common_bytes
 from botprobe.observers.proxytrace.names import find_destination
 from botprobe.observers.proxytrace.orders import Order, Way, find_order
-from botprobe.observers.proxytrace.segments import read_packet
 from botprobe.observers.proxytrace.smtp import SmtpReader
-from botprobe.observers.proxytrace.streams import Content, Half, Piece, common_bytes
 
 MX = ip_address("192.0.2.25")
 

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from botprobe.observers.proxytrace.fragments import Fragments
+from botprobe.observers.packets.fragments import Fragments
 from botprobe.observers.proxytrace.model import Answer
 from botprobe.observers.proxytrace.orders import Way
 from botprobe.observers.proxytrace.trace import Tracing
