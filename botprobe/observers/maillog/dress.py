@@ -1,6 +1,8 @@
 """Lines in other dress, rewritten to ``2023-03-14T00:00:31+01:00 host tag[pid]: message``.
 
-RFC 5424 lines, lines with a leading priority, and the JSON of ``journalctl -o json``.
+RFC 5424 lines, lines with a leading priority, and the JSON of ``journalctl -o json``. What the
+syslogd of FreeBSD puts behind the stamp (``<mail.info>``, ``<2.6>``) and that of Solaris before the
+message (``[ID 197553 mail.info]``) is taken out.
 """
 
 import re
@@ -17,6 +19,14 @@ _RFC5424 = re.compile(
     re.MULTILINE,
 )
 _PRIORITY = re.compile(rb"^<\d{1,3}>(?!1 )", re.MULTILINE)
+# Both from the head of a line on: a sender may write the same behind it.
+_STAMP = rb"^([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
+_FACILITY = re.compile(_STAMP + rb") <[a-z0-9]{1,10}\.[a-z0-9]{1,10}>(?= )", re.MULTILINE)
+_MESSAGE_ID = re.compile(
+    _STAMP + rb" [^ \n]++ [^\[ \n]++\[\d++\]: )\[ID \d++ [a-z0-9.]++\] ", re.MULTILINE
+)
+# So much of a chunk is looked at: a line in it may be of a program that writes otherwise.
+_LOOKED_AT = 4_096
 
 
 class _Entry(msgspec.Struct):
@@ -31,7 +41,7 @@ class _Entry(msgspec.Struct):
 
 
 def undress(chunk: bytes, zone: tzinfo | None = None) -> bytes:
-    """Rewrite a chunk whose first line is in another dress; any other chunk is returned as it is.
+    """Rewrite a chunk whose first lines are in another dress; any other is returned as it is.
 
     Args:
         chunk: whole lines.
@@ -43,7 +53,16 @@ def undress(chunk: bytes, zone: tzinfo | None = None) -> bytes:
         case b"{":
             return b"".join(_journal_lines(lines_of(chunk), zone))
         case _:
-            return chunk
+            return _without_facility(chunk)
+
+
+def _without_facility(chunk: bytes) -> bytes:
+    head = chunk[:_LOOKED_AT]
+    if _FACILITY.search(head):
+        chunk = _FACILITY.sub(rb"\1", chunk)
+    if _MESSAGE_ID.search(head):
+        chunk = _MESSAGE_ID.sub(rb"\1", chunk)
+    return chunk
 
 
 def _journal_lines(lines: Iterable[bytes], zone: tzinfo | None) -> Iterable[bytes]:

@@ -215,11 +215,39 @@ class TestDress:
                 '{"__REALTIME_TIMESTAMP":"1792000000000000","_HOSTNAME":"mx","SYSLOG_PID":"7",'
                 '"SYSLOG_IDENTIFIER":"postfix/smtpd","MESSAGE":"connect from a[192.0.2.1]"}'
             ),
+            f"Oct 22 02:13:41 <mail.info> mx {LINE}",
+            f"Oct  2 02:13:41 <2.6> mx {LINE}",
+            "Oct 22 02:13:41 mx postfix/smtpd[7]: [ID 197553 mail.info] connect from a[192.0.2.1]",
         ],
     )
     def test_reads_every_common_form(self, line: str) -> None:
-        """RFC 3164, 3339 and 5424 stamps and journald's JSON are read."""
+        """RFC 3164, 3339 and 5424 stamps, journald's JSON, FreeBSD's and Solaris' are read."""
         assert _scan(line).connects == [b"192.0.2.1"]
+
+    def test_a_facility_need_not_be_in_every_line(self) -> None:
+        """FreeBSD writes it from -v on; newsyslog's line at the top of a file has none."""
+        events = _scan(
+            "Oct 22 02:00:00 mx newsyslog[881]: logfile turned over",
+            f"Oct 22 02:13:41 <mail.info> mx {self.LINE}",
+            "Oct 22 02:13:42 <mail.warn> mx postfix/smtpd[7]: warning: b[192.0.2.2]: "
+            "SASL LOGIN authentication failed: x",
+        )
+
+        assert events.connects == [b"192.0.2.1"]
+        assert events.sasl_failures == {b"192.0.2.2": 1}
+        assert events.unread.count == 0
+
+    def test_a_sender_cannot_write_a_facility(self) -> None:
+        """What is taken out stands at the head of a line only."""
+        reject = "NOQUEUE: reject: RCPT from b[192.0.2.2]: 554 5.7.1 <x>: Relay access denied; "
+        events = _scan(
+            f"Oct 22 02:13:41 <mail.info> mx {self.LINE}",
+            f"Oct 22 02:13:41 <mail.info> mx postfix/smtpd[7]: {reject}"
+            f"from=<> helo=<Oct 22 02:13:41 <mail.info> mx {self.LINE}>",
+        )
+
+        assert events.connects == [b"192.0.2.1"]
+        assert events.rejects == {"relay-denied": [b"192.0.2.2"]}
 
     def test_sorts_a_log_that_is_not_in_order(self) -> None:
         """Lines of two hours that alternate are counted in their own hours."""
