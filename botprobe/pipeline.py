@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from botprobe.classify.classifier import not_probed
+from botprobe.classify.elsewhere import seen_elsewhere
 from botprobe.contract.observation import traffic_outcome
 from botprobe.model.audit import Grant
 from botprobe.model.facts import NOT_ASKED, Facts
@@ -18,6 +19,7 @@ from botprobe.model.outcome import Measured, Outcome
 from botprobe.model.results import (
     DnsblResult,
     DnsResult,
+    ElsewhereResult,
     NetworkResult,
     OsResult,
     PassiveResult,
@@ -320,7 +322,15 @@ class Pipeline:
             passive=passive.result(),
             network=network.result(),
             traffic=traffic_outcome(await self.dossier.latest_observations(target.address)),
+            elsewhere=await self._elsewhere(target.address),
         )
+
+    async def _elsewhere(self, address: IpAddress) -> Outcome[ElsewhereResult]:
+        """Return what another place saw of a host, if there are several places and one did."""
+        if self.vantage is None:
+            return NOT_ASKED
+        before = await self.store.latest_probed(address)
+        return seen_elsewhere(before, self.vantage, self.now())
 
     async def _ask(self, target: Target, name: str, probe: Probe[R] | None) -> Outcome[R]:
         if probe is None:

@@ -12,6 +12,7 @@ from botprobe.model.results import (
     DnsblAnswer,
     DnsblResult,
     DnsResult,
+    ElsewhereResult,
     MailLogTraffic,
     NetworkResult,
     OpenDoor,
@@ -182,6 +183,13 @@ traffic_results = st.builds(
         peers=st.lists(texts, max_size=7).map(tuple),
     ),
 )
+elsewhere_results = st.builds(
+    ElsewhereResult,
+    vantage=texts,
+    alive=st.none() | st.booleans(),
+    port=st.none() | st.sampled_from(PortState),
+    greeted=st.booleans(),
+)
 not_measured = st.builds(NotMeasured, texts)
 
 
@@ -202,6 +210,7 @@ facts_of_any_kind = st.builds(
     passive=outcomes(passive_results),
     network=outcomes(network_results),
     traffic=outcomes(traffic_results),
+    elsewhere=outcomes(elsewhere_results),
 )
 
 

@@ -250,6 +250,19 @@ class TestInvestigate:
         assert case.facts.traffic == Measured(TrafficResult(maillog=saw), NOON, 0.0)
         assert other.facts.traffic == NotMeasured("nothing observed")
 
+    async def test_another_place_is_a_witness(self) -> None:
+        """Where there are several places, the look before is a fact; alone, there is nothing."""
+        store = FakeStore()
+        await store.add_case(replace(bot_case(), vantage="lisbon", started=NOON))
+        pipeline = replace(pipeline_with(store), now=lambda: NOON, fresh=True)
+
+        case = await replace(pipeline, vantage="vienna").investigate(Candidate(Target(HOST)))
+        alone = await pipeline.investigate(Candidate(Target(HOST)))
+
+        assert isinstance(case.facts.elsewhere, Measured)
+        assert case.facts.elsewhere.result.vantage == "lisbon"
+        assert alone.facts.elsewhere is NOT_ASKED
+
     async def test_a_refused_address_is_asked_nothing(self) -> None:
         """Outside of the scope no probe is even started."""
         probes = silent_probes()

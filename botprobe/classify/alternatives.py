@@ -84,6 +84,7 @@ def _changed(
         passive=facts.passive,
         network=facts.network,
         traffic=facts.traffic,
+        elsewhere=facts.elsewhere,
     )
 
 

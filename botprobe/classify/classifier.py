@@ -184,7 +184,7 @@ def _suspicion(opinion: Opinion, weights: Weights) -> Label | None:
 
 
 def _function(subject: Subject) -> Label:
-    if subject.grade in _MAIL_SERVERS:
+    if subject.grade in _MAIL_SERVERS or subject.greeted_elsewhere:
         return Label.MAIL_SERVER
     if subject.is_shared:
         return Label.NAT_OR_SHARED
@@ -285,8 +285,11 @@ def _is_bot(opinion: Opinion, weights: Weights) -> bool:
 
 
 def _lacks_mail_service(subject: Subject) -> bool | None:
-    """Whether a host that is up was asked for mail service and showed none; None is undecided."""
-    if subject.port_25_is_unsteady or not subject.shows_life:
+    """Whether a host that is up was asked for mail service and showed none; None is undecided.
+
+    Who shows it to another place is undecided: what failed here is our way to it.
+    """
+    if subject.port_25_is_unsteady or subject.greeted_elsewhere or not subject.shows_life:
         return None
     return None if subject.grade is None else subject.grade in _NO_MAIL_SERVICE
 

@@ -14,7 +14,7 @@ from botprobe.classify.receipt import Receipt, Receipts
 from botprobe.classify.system import System, read_system
 from botprobe.model.facts import Facts
 from botprobe.model.outcome import Measured
-from botprobe.model.results import OpenDoor, PortState, PtrName
+from botprobe.model.results import ElsewhereResult, OpenDoor, PortState, PtrName
 
 SMTP_PORT = 25
 
@@ -77,6 +77,32 @@ class Subject:
         """
         closed = self.grade is MailGrade.CLOSED or self.grade is MailGrade.FILTERED
         return closed and SMTP_PORT in self.system.open_ports
+
+    @property
+    def port(self) -> PortState | None:
+        """The state of port 25; None if it was not measured."""
+        smtp = self.facts.smtp
+        return smtp.result.port if isinstance(smtp, Measured) else None
+
+    @property
+    def alive(self) -> bool | None:
+        """Whether it answered echo requests; None if that was not measured."""
+        ping = self.facts.ping
+        return ping.result.alive if isinstance(ping, Measured) else None
+
+    @property
+    def elsewhere(self) -> ElsewhereResult | None:
+        """What another place saw of it; None if none looked, or if nothing it says is believed."""
+        seen = self.facts.elsewhere
+        if not isinstance(seen, Measured) or self.system.answers_everywhere:
+            return None
+        return seen.result
+
+    @property
+    def greeted_elsewhere(self) -> bool:
+        """Whether a mail server spoke to another place, and not to us."""
+        spoke = self.grade in {MailGrade.GREETS, MailGrade.SPEAKS, MailGrade.OWN_NAME}
+        return self.elsewhere is not None and self.elsewhere.greeted and not spoke
 
     @property
     def open_doors(self) -> tuple[OpenDoor, ...]:

@@ -20,6 +20,7 @@ from botprobe.model.outcome import Measured, NotMeasured, Outcome
 from botprobe.model.results import (
     DnsblResult,
     DnsResult,
+    ElsewhereResult,
     NetworkResult,
     OsResult,
     PassiveResult,
@@ -50,6 +51,7 @@ _READERS: Mapping[str, type[Any]] = {
     "passive": PassiveResult,
     "network": NetworkResult,
     "traffic": TrafficResult,
+    "elsewhere": ElsewhereResult,
 }
 
 

@@ -13,6 +13,7 @@ from botprobe.model.results import (
     DnsblAnswer,
     DnsblResult,
     DnsResult,
+    ElsewhereResult,
     MailLogTraffic,
     NetworkResult,
     ObservedTraffic,
@@ -118,6 +119,7 @@ def further_lines(facts: Facts) -> Iterator[tuple[str, str]]:
         ("network", facts.network),
         ("proxy", facts.proxy),
         ("traffic", facts.traffic),
+        ("elsewhere", facts.elsewhere),
     )
     for name, outcome in asked:
         if outcome not in {NOT_ASKED, NOTHING_OBSERVED}:
@@ -214,9 +216,20 @@ def _said(result: object) -> str:
         case TrafficResult():
             seen = (result.maillog, result.router, result.proxytrace)
             said = "; ".join(traffic_line(saw) for saw in seen if saw is not None) or "nothing"
+        case ElsewhereResult():
+            said = _elsewhere(result)
         case _:
             said = visible(str(result))
     return said
+
+
+def _elsewhere(seen: ElsewhereResult) -> str:
+    said = []
+    if seen.alive is not None:
+        said.append("alive" if seen.alive else "silent")
+    if seen.port is not None:
+        said.append(f"port 25 {seen.port}{', a mail server spoke' if seen.greeted else ''}")
+    return f"{visible(seen.vantage)} saw it {', '.join(said) or 'without measuring it'}"
 
 
 def _windows(result: WindowsResult) -> str:

@@ -6,6 +6,7 @@ from botprobe.model.outcome import NotMeasured, Outcome
 from botprobe.model.results import (
     DnsblResult,
     DnsResult,
+    ElsewhereResult,
     NetworkResult,
     OsResult,
     PassiveResult,
@@ -35,3 +36,5 @@ class Facts:
     passive: Outcome[PassiveResult] = NOT_ASKED
     network: Outcome[NetworkResult] = NOT_ASKED
     traffic: Outcome[TrafficResult] = NOT_ASKED
+    elsewhere: Outcome[ElsewhereResult] = NOT_ASKED
+    """Where there are several places to look from: the look of another one, if it is of today."""

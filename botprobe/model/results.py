@@ -289,3 +289,16 @@ class TrafficResult:
     maillog: MailLogTraffic | None = None
     router: RouterTraffic | None = None
     proxytrace: ProxyTraffic | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElsewhereResult:
+    """What another place saw of the host a short time before; None is what it did not measure."""
+
+    vantage: str
+    """Name of that place."""
+    alive: bool | None = None
+    port: PortState | None = None
+    """Of SMTP."""
+    greeted: bool = False
+    """Whether a mail server spoke there."""

@@ -1,7 +1,7 @@
 """What a host answers on port 25, and whether its answers mean anything."""
 
 from botprobe.classify.mailfunction import MailGrade
-from botprobe.classify.rules.base import Group, Rule
+from botprobe.classify.rules.base import Group, Rule, quoted
 from botprobe.classify.subject import Subject
 from botprobe.model.verdict import Family
 
@@ -63,8 +63,37 @@ def serves_own_name(subject: Subject) -> str | None:
     return "a mail server answers on port 25; PTR, greeting, EHLO and MX agree on its name"
 
 
+def greets_elsewhere(subject: Subject) -> str | None:
+    """What a filter on our way hides is a mail server all the same."""
+    seen = subject.elsewhere
+    if seen is None or not subject.greeted_elsewhere:
+        return None
+    return f"a mail server answered {quoted(seen.vantage)}; here {_port_here(subject)}"
+
+
+def places_disagree(subject: Subject) -> str | None:
+    """Somebody on the way, or the host itself, treats the two places differently."""
+    seen = subject.elsewhere
+    if seen is None or subject.greeted_elsewhere:
+        return None
+    there = quoted(seen.vantage)
+    if seen.port is not None and subject.port is not None and seen.port is not subject.port:
+        return f"port 25 is {subject.port} from here and {seen.port} from {there}"
+    if seen.alive is not None and subject.alive is not None and seen.alive is not subject.alive:
+        answered, not_answered = ("here", there) if subject.alive else (there, "here")
+        return f"echo requests from {answered} are answered, those from {not_answered} are not"
+    return None
+
+
+def _port_here(subject: Subject) -> str:
+    return f"port 25 is {subject.port}" if subject.port else "port 25 could not be asked"
+
+
 SERVICE_RULES = Group(
-    looks_at=lambda subject: (subject.system, subject.grade, subject.shows_life),
+    looks_at=lambda subject: (
+        *(subject.system, subject.grade, subject.shows_life),
+        *(subject.facts.elsewhere, subject.facts.ping, subject.port),
+    ),
     rules=(
         Rule("answers-everywhere", Family.SERVICE, answers_everywhere),
         Rule("port-closed", Family.SERVICE, port_closed),
@@ -74,5 +103,7 @@ SERVICE_RULES = Group(
         Rule("greets", Family.SERVICE, greets),
         Rule("speaks-smtp", Family.SERVICE, speaks_smtp),
         Rule("serves-own-name", Family.SERVICE, serves_own_name),
+        Rule("greets-elsewhere", Family.SERVICE, greets_elsewhere),
+        Rule("places-disagree", Family.SERVICE, places_disagree),
     ),
 )
