@@ -7,7 +7,7 @@ import pytest
 
 from botprobe.config import load_settings, networks
 from botprobe.errors import ConfigError
-from botprobe.settings import Settings
+from botprobe.settings import Settings, is_shared
 
 
 def write(path: Path, text: str) -> Path:
@@ -35,6 +35,38 @@ class TestLoadSettings:
         assert settings.smtp.helo_name == "option"
         assert settings.smtp.connect_timeout == 3
         assert settings.dns.timeout == 2.5
+
+    @pytest.mark.parametrize(
+        ("text", "environ", "said", "found"),
+        [
+            ('store = "/srv/a.sqlite"', {}, {}, ("/srv/a.sqlite", False)),
+            ('[store]\npath = "/srv/a.sqlite"', {}, {}, ("/srv/a.sqlite", False)),
+            ('store = "postgresql://db/botprobe"', {}, {}, ("postgresql://db/botprobe", True)),
+            ('[store]\npath = "postgres://db/x"', {}, {}, ("postgres://db/x", True)),
+            (
+                'store = "a"',
+                {"BOTPROBE_STORE": "postgresql://db/b"},
+                {},
+                ("postgresql://db/b", True),
+            ),
+            ('store = "a"', {"BOTPROBE_STORE_PATH": "b"}, {}, ("b", False)),
+            ('store = "a"', {"BOTPROBE_STORE": "b"}, {"store": {"path": "c"}}, ("c", False)),
+            ("", {}, {}, (None, False)),
+            ('store = "postgresql:/db/x"', {}, {}, ("postgresql:/db/x", False)),
+        ],
+    )
+    def test_a_store_has_two_spellings_and_two_kinds(
+        self,
+        tmp_path: Path,
+        text: str,
+        environ: dict[str, str],
+        said: dict[str, dict[str, object]],
+        found: tuple[str | None, bool],
+    ) -> None:
+        """A word or a table, in each layer; what begins as libpq has it is a database."""
+        store = load_settings(write(tmp_path, text), environ, said).store
+
+        assert (store.path, is_shared(store)) == found
 
     def test_the_environment_may_hold_lists(self) -> None:
         """A variable is read as a TOML value."""
@@ -66,6 +98,9 @@ class TestLoadSettings:
             ("[scope]\nallow = ['198.18.0.0/150']", r"scope\.allow: "),
             ("[scope]\nhops = 'some'", r"scope\.hops: 'some' is not one of"),
             ("[canary]\nhosts = ['mx.example']", r"canary\.hosts: "),
+            ("store = 7", r"store"),
+            ("[store]\npath = 7", r"Expected `str \| null`, got `int` - at `\$\.store\.path`"),
+            ("[store]\nurl = 'postgresql://db/x'", r"unknown field `url` - at `\$\.store`"),
         ],
     )
     def test_names_what_is_wrong(self, tmp_path: Path, text: str, message: str) -> None:

@@ -10,6 +10,9 @@ from enum import IntEnum
 from botprobe.model.mail import IpAddress, Mail
 from botprobe.model.target import Target
 
+# What the reason of a host begins with that was given up.
+GIVEN_UP = "given up"
+
 
 class Rank(IntEnum):
     """Who goes first; a bot of a minute ago may be gone in the next."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from botprobe.model.outcome import Outcome
 from botprobe.model.target import Target
 from botprobe.model.verdict import Case
-from botprobe.model.work import Arrival, Claim
+from botprobe.model.work import Arrival, Claim, WorkerStatus
 from botprobe.pipeline import Watcher
 
 
@@ -22,6 +22,8 @@ class Status:
     budget_left: int
     halted: str | None = None
     """Why nobody is probed, None if somebody may be."""
+    workers: Sequence[WorkerStatus] = ()
+    """Who works on a store that several machines share, this process or others."""
     stopping: bool = False
     """Told to end: those under way come to their end, and nobody else is asked."""
 

@@ -6,6 +6,8 @@ loopback: whoever reads it sees how a trap fares.
 
 import re
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,8 +26,9 @@ from botprobe.errors import ConfigError
 from botprobe.model.mail import HopStatus
 from botprobe.model.outcome import Measured, Outcome
 from botprobe.model.target import Target
+from botprobe.model.text import visible
 from botprobe.model.verdict import Case
-from botprobe.model.work import Arrival, Claim, Rank
+from botprobe.model.work import GIVEN_UP, Arrival, Claim, Rank, WorkerStatus
 from botprobe.service.audience import Status
 
 # From the first packet within a blink to hosts that waited for a day.
@@ -61,6 +64,12 @@ class Metrics:
         self._verdicts = counter("verdicts", "Verdicts by label", "label")
         self._refusals = counter("refusals", "Hosts that were not probed", "reason")
         self._troubles = counter("troubles", "Things that went wrong")
+        self._retries = counter("retries", "Hosts claimed again after a try without a case")
+        self._dead_letters = counter("dead_letters", "Hosts that were given up after many tries")
+        self._workers = gauge("workers", "Workers that share the store and live", "vantage")
+        self._silent = gauge(
+            "worker_silent_seconds", "Since the most silent worker said that it lives", "vantage"
+        )
         self._waiting = gauge("queue_depth", "Hosts that are due and not yet asked")
         self._under_way = gauge("under_way", "Hosts that are being asked")
         self._budget = gauge("budget_remaining", "Probes that hour and day still allow")
@@ -111,6 +120,8 @@ class Metrics:
 
     def claimed(self, claim: Claim) -> None:
         """Count the time from the arrival of a mail to its host's first probe."""
+        if claim.tries > 1:
+            self._retries.inc()
         if claim.rank is not Rank.LATER:
             self._to_probe.observe(_seconds_since(claim.due))
 
@@ -132,6 +143,8 @@ class Metrics:
     def concluded(self, claim: Claim, case: Case) -> None:
         """Count a verdict or a refusal."""
         if case.refused is not None:
+            if case.refused.startswith(GIVEN_UP):
+                self._dead_letters.inc()
             self._refusals.labels(_kind(case.refused)).inc()
             return
         self._verdicts.labels(case.verdict.label).inc()
@@ -145,6 +158,18 @@ class Metrics:
         self._under_way.set(status.under_way)
         self._budget.set(status.budget_left)
         self._halted.set(status.halted is not None)
+        self._tell_workers(status.workers)
+
+    def _tell_workers(self, workers: Sequence[WorkerStatus]) -> None:
+        """Take over who works where; a place without workers is gone."""
+        places: defaultdict[str, list[float]] = defaultdict(list)
+        for worker in workers:
+            places[visible(worker.presence.vantage)].append(worker.silent)
+        self._workers.clear()
+        self._silent.clear()
+        for place, silent in places.items():
+            self._workers.labels(place).set(len(silent))
+            self._silent.labels(place).set(max(silent))
 
     def canary(self, place: int, *, greets: bool) -> None:
         """Take over whether a canary greets; it is known by its place in ``canary.hosts``."""

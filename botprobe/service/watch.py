@@ -7,8 +7,8 @@ halts them while the stop file is there, and ends them within a bound.
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from botprobe.errors import BotprobeError, StoreError
+from botprobe.model.work import WorkerStatus
 from botprobe.scope.addresses import Scope
 from botprobe.scope.budget import Budget
 from botprobe.service.audience import Audience, Status
@@ -204,16 +205,18 @@ class Watch:
         """Tell how the watch stands; forget now and then what no cap looks at."""
         forget_at = time.monotonic() + FORGET
         while True:
-            try:
+            waiting: int | None = None
+            staff: Sequence[WorkerStatus] = ()
+            with suppress(StoreError):
+                staff = await self.parts.store.workers()
                 waiting = await self.parts.store.waiting()
-            except StoreError:
-                waiting = None
             now = datetime.now(UTC)
             status = Status(
                 waiting=waiting,
                 under_way=workers.under_way,
                 budget_left=self.parts.budget.left(now),
                 halted=self._halted(),
+                workers=staff,
                 stopping=self._stopping,
             )
             self.audience.status(status)

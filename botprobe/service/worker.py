@@ -16,7 +16,7 @@ from botprobe.model.audit import IpNetwork
 from botprobe.model.facts import Facts
 from botprobe.model.mail import IpAddress
 from botprobe.model.verdict import Case
-from botprobe.model.work import Claim, Rank
+from botprobe.model.work import GIVEN_UP, Claim, Rank
 from botprobe.pipeline import Candidate, Pipeline
 from botprobe.queue.base import Bell
 from botprobe.scope.addresses import Scope
@@ -153,7 +153,7 @@ class Worker:
 
     async def _investigate(self, claim: Claim) -> Case:
         if claim.tries > MAX_TRIES:
-            reason = f"given up: {MAX_TRIES} tries ended without a case"
+            reason = f"{GIVEN_UP}: {MAX_TRIES} tries ended without a case"
             now = self.pipeline.now()
             verdict = not_probed(reason)
             return Case(

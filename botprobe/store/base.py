@@ -8,7 +8,7 @@ from botprobe.model.audit import AuditRow, Decide, Grant, IpNetwork, Spent
 from botprobe.model.mail import IpAddress, Mail
 from botprobe.model.observation import Observation, Suspicion
 from botprobe.model.verdict import Case
-from botprobe.model.work import Arrival, Claim, Presence, Rank
+from botprobe.model.work import Arrival, Claim, Presence, Rank, WorkerStatus
 
 
 class CaseStore(Protocol):
@@ -113,6 +113,10 @@ class HostTable(Protocol):
 
     async def waiting(self) -> int:
         """Count the hosts that are due and not claimed."""
+        ...
+
+    async def workers(self) -> Sequence[WorkerStatus]:
+        """Return who works on a store that several machines share."""
         ...
 
 

@@ -18,7 +18,15 @@ from botprobe.model.observation import Observation, Suspicion
 from botprobe.model.target import Sighting
 from botprobe.model.verdict import Case, Label
 from botprobe.model.weekly import Period, Tallies
-from botprobe.model.work import Arrival, Claim, HostHistory, Presence, QueueStatus, Rank
+from botprobe.model.work import (
+    Arrival,
+    Claim,
+    HostHistory,
+    Presence,
+    QueueStatus,
+    Rank,
+    WorkerStatus,
+)
 from botprobe.store import dossiers, hosts, periodic, schema, upkeep
 from botprobe.store.audit import Request, audit_rows, refusals, spend, spent_in_all
 from botprobe.store.claims import Bid, claim_hosts, room_of
@@ -26,7 +34,7 @@ from botprobe.store.depth import queue_status
 from botprobe.store.findings import boundary_mail, finding_page
 from botprobe.store.finishing import Finish, finish_hosts, insert_cases
 from botprobe.store.mails import insert_mails, known_keys, take_mails
-from botprobe.store.presence import beat, bury, leave
+from botprobe.store.presence import all_workers, beat, bury, leave
 from botprobe.store.rejudging import rewrite_page
 from botprobe.store.reporting import Locate, tallies
 from botprobe.store.rollup import rebuild
@@ -268,6 +276,10 @@ class SqlStore(Transactions):
     async def leave(self, owner: str) -> None:
         """Strike a worker off, and open its claims to all."""
         await self._write(lambda connection: leave(connection, owner))
+
+    async def workers(self) -> Sequence[WorkerStatus]:
+        """Return who works on a store that several machines share."""
+        return await self._read(lambda c: all_workers(c, self._now(c)))
 
     async def queue_status(self) -> QueueStatus:
         """Count what is due, planned, claimed, tried again and given up, and who works."""

@@ -4,12 +4,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, func, or_, select
 
-from botprobe.model.work import QueueStatus, Rank, RankDepth
+from botprobe.model.work import GIVEN_UP, QueueStatus, Rank, RankDepth
 from botprobe.store.presence import all_workers
 from botprobe.store.schema import hosts
-
-# What the reason of a host begins with that was given up.
-GIVEN_UP = "given up"
 
 
 def queue_status(connection: Connection, now: datetime) -> QueueStatus:

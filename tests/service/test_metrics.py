@@ -10,7 +10,7 @@ from botprobe.model.mail import Hop, HopStatus, Mail
 from botprobe.model.outcome import Measured, NotMeasured
 from botprobe.model.results import PingResult
 from botprobe.model.target import Target
-from botprobe.model.work import Arrival, Claim, Rank
+from botprobe.model.work import Arrival, Claim, Presence, Rank, WorkerStatus
 from botprobe.service.audience import Status
 from botprobe.service.metrics import Metrics
 from tests.cases import HOST, NOON, bot_case
@@ -52,6 +52,31 @@ class TestMetrics:
         ):
             assert line in text
         assert str(HOST) not in text
+
+    def test_tells_who_works_and_what_is_given_up(self) -> None:
+        """Of several machines: workers by place while they live, tries again, dead letters."""
+        metrics = Metrics()
+        here = WorkerStatus(
+            presence=Presence(owner="probe:1", vantage="vienna", concurrency=9),
+            started=NOON,
+            silent=1.5,
+        )
+        other = replace(here, silent=7.0)
+        metrics.claimed(replace(claim(), tries=2))
+        given_up = replace(bot_case(), refused="given up: 20 tries ended without a case")
+        metrics.concluded(claim(), given_up)
+        metrics.status(Status(waiting=0, under_way=0, budget_left=7, workers=(here, other)))
+        both = metrics.text()
+        metrics.status(Status(waiting=0, under_way=0, budget_left=7))
+
+        for line in (
+            "botprobe_retries_total 1.0",
+            "botprobe_dead_letters_total 1.0",
+            'botprobe_workers{vantage="vienna"} 2.0',
+            'botprobe_worker_silent_seconds{vantage="vienna"} 7.0',
+        ):
+            assert line in both
+        assert "vienna" not in metrics.text()
 
     def test_a_later_look_is_no_delay(self) -> None:
         """A look that was planned for today did not wait for two months."""
