@@ -31,7 +31,7 @@ def maillog_document(analysis: Analysis) -> dict[str, Any]:
         "alarms": [incident_document(incident) for incident in analysis.incidents],
         "drivers": list(analysis.drivers),
         "days": [_figures(day) for day in analysis.days],
-        "hours": [_figures(hour) for hour in analysis.hours],
+        "hours": _hours(analysis),
         "clients": [_client(client) for client in analysis.clients],
         "monitors": list(analysis.monitors),
         "query_types": dict(analysis.query_types),
@@ -53,7 +53,7 @@ def _figures(figures: Figures) -> dict[str, Any]:
         "day": figures.day.isoformat(),
         "hour": figures.hour,
         "holiday": figures.holiday,
-        "n_c": figures.connects,
+        "n_c": figures.measured_connects,
         "n_f": figures.mails,
         "n_f_lines": figures.activations,
         "n_p": figures.logins,
@@ -68,6 +68,15 @@ def _figures(figures: Figures) -> dict[str, Any]:
         "sasl_failures": figures.sasl_failures,
         "postscreen": dict(figures.postscreen),
     }
+
+
+def _hours(analysis: Analysis) -> list[dict[str, Any]]:
+    """Return the hours; a mail may come in an hour without connections, on a day with some."""
+    measured = {day.day for day in analysis.days if day.measured_connects is not None}
+    return [
+        _figures(hour) | {"n_c": hour.connects if hour.day in measured else None}
+        for hour in analysis.hours
+    ]
 
 
 def _model(model: Model) -> dict[str, Any]:

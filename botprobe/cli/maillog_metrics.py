@@ -18,7 +18,7 @@ def metrics_text(analysis: Analysis) -> str:
     gauge("alarms", "Abnormal days and level shifts in the log.", len(analysis.incidents))
     if analysis.days:
         day = analysis.days[-1]
-        gauge("connects", "N_c of the newest day.", day.connects)
+        gauge("connects", "N_c of the newest day.", day.measured_connects)
         gauge("mails", "N_f of the newest day.", day.mails)
         gauge("alpha", "Mails per connection on the newest day.", day.alpha)
         gauge("queries", "D_q of the newest day.", day.queries)

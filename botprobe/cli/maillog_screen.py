@@ -64,7 +64,7 @@ def _curves(analysis: Analysis) -> RenderableType:
     alarmed = {one.alarm.day for one in analysis.incidents if one.alarm.alpha is not None}
     table = Table.grid(padding=(0, 1))
     rows: list[tuple[str, list[float | None]]] = [
-        ("N_c", [day.connects for day in days]),
+        ("N_c", [day.measured_connects for day in days]),
         ("N_f", [day.mails for day in days]),
         ("alpha", [day.alpha for day in days]),
         ("D_q", [day.queries for day in days]),
@@ -74,6 +74,8 @@ def _curves(analysis: Analysis) -> RenderableType:
         if known:
             top = f"{max(known):.2f}" if name == "alpha" else f"{max(known):,.0f}"
             table.add_row(Text(name, style="dim"), Text(sparkline(values)), Text(f"max {top}"))
+        else:
+            table.add_row(Text(name, style="dim"), Text("not measured", style="dim"))
     marks = "".join("!" if d.day in alarmed else "·" if d.holiday else " " for d in days)
     table.add_row(Text("days", style="dim"), Text(marks, style="bold red"), Text("! abnormal"))
     table.add_row(Text(""), Text(f"{days[0].day} to {days[-1].day}"), Text("· holiday"))

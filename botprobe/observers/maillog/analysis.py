@@ -183,12 +183,16 @@ class _Log:
         """Describe the busiest clients and the drivers."""
         connects: Counter[int] = Counter()
         accepted: Counter[int] = Counter()
+        refused: Counter[int] = Counter()
         for clients in self.tally.days.values():
             connects.update(clients.connects.counter())
             accepted.update(clients.accepted.counter())
-        busiest = [number for number in connects if number not in self.left_out]
-        busiest = heapq.nlargest(TOP_CLIENTS, busiest, key=connects.__getitem__)
-        wanted = sorted({*busiest, *drivers}, key=lambda number: -connects[number])
+            refused.update(clients.rejects.counter())
+        # Where no connection is logged, who is busy shows by mails and refusals.
+        activity = connects or accepted + refused
+        busiest = [number for number in activity if number not in self.left_out]
+        busiest = heapq.nlargest(TOP_CLIENTS, busiest, key=activity.__getitem__)
+        wanted = sorted({*busiest, *drivers}, key=lambda number: -activity[number])
         series = self._series(wanted)
         all_connects = [day.connects for day in self.days]
         total = sum(all_connects)

@@ -42,17 +42,21 @@ def observations(
     """
     connects: Counter[int] = Counter()
     accepted: Counter[int] = Counter()
+    activity: Counter[int] = Counter()
     last: dict[int, date] = {}
     for day, clients in sorted(tally.days.items()):
         connects.update(clients.connects.counter())
         accepted.update(clients.accepted.counter())
-        last.update(dict.fromkeys((client for client, _ in clients.connects), day))
+        # Not every server logs connections.
+        for counts in (clients.connects, clients.accepted, clients.rejects):
+            activity.update(counts.counter())
+            last.update(dict.fromkeys((client for client, _ in counts), day))
     if not last:
         return []
     names, wanted = tally.clients.names(), suspects(analysis)
     total = sum(day.connects for day in analysis.days)
     newest = max(tally.hours)
-    busiest = set(heapq.nlargest(MAX_CLIENTS, connects, key=connects.__getitem__))
+    busiest = set(heapq.nlargest(MAX_CLIENTS, activity, key=activity.__getitem__))
     found = []
     for number, day in last.items():
         address = _address(names[number])

@@ -75,7 +75,10 @@ def before_and_after(days: Sequence[Figures], since: date) -> BeforeAfter:
         since=since,
         days_before=len(before),
         days_after=len(after),
-        connects=(_median(d.connects for d in before), _median(d.connects for d in after)),
+        connects=(
+            _median(d.measured_connects for d in before),
+            _median(d.measured_connects for d in after),
+        ),
         alpha=(_median(d.alpha for d in before), _median(d.alpha for d in after)),
         queries=(_median(d.queries for d in before), _median(d.queries for d in after)),
     )

@@ -20,7 +20,7 @@ _ARRIVAL = re.compile(rb'(\S++) <= (?:"[^"\n]*+"@)?\S++ (?>(?:H=' + _HOST + rb")
 _DELIVERY = re.compile(rb"\S++ (=>|->|\*\*|==) ")
 _REJECT = re.compile(
     rb"(?:\S++ )?(?:F=\S++ )?H=" + _HOST + rb".*? (?:(?:temporarily )?rejected (?:after |by )?"
-    rb"(?:[A-Z]++|local_scan)|dropped by)(.*)"
+    rb"(?:[A-Z]++|local_scan|connection in)|dropped by)(.*)"
 )
 # The reason first: protocol errors, calls that were dropped.
 _DROPPED = re.compile(

@@ -73,6 +73,15 @@ class Figures:
     """Connections without a mail of clients never seen before; None while the log is young."""
 
     @property
+    def measured_connects(self) -> int | None:
+        """N_c of a day; None where clients were served and no connection was logged.
+
+        Exim and sendmail log connections on request only.
+        """
+        served = self.mails > self.pickups or self.rejected or self.sasl_failures
+        return None if served and not self.connects else self.connects
+
+    @property
     def alpha(self) -> float | None:
         """Mails per connection, None without connections."""
         return self.mails / self.connects if self.connects else None

@@ -63,11 +63,13 @@ def incident_sentence(incident: Incident) -> str:
 
 def no_connections(analysis: Analysis) -> str:
     """Return why there is nothing to say."""
-    mails = sum(day.mails for day in analysis.days)
-    if mails:
+    if any(day.measured_connects is None for day in analysis.days):
+        mails = sum(day.mails for day in analysis.days)
+        refused = sum(day.rejected + day.sasl_failures for day in analysis.days)
         return (
-            f"The log tells of {mails} mails but of no connection: alpha cannot be had. "
-            "sendmail logs connections from LogLevel 10 on, Exim with +smtp_connection."
+            f"The log tells of {mails:,} mails and {refused:,} refusals but of no connection: N_c "
+            "and alpha were not measured. sendmail logs connections from LogLevel 10 on, Exim "
+            "with log_selector = +smtp_connection."
         )
     return f"No event of a mail server was recognised in {analysis.lines} lines."
 

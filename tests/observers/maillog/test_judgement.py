@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from botprobe.cli.maillog_document import maillog_document
+from botprobe.cli.maillog_metrics import metrics_text
 from botprobe.observers.maillog.alarms import AlarmKind, find_alarms, judge_day
 from botprobe.observers.maillog.analysis import Analysis, Choices, analyse
 from botprobe.observers.maillog.changes import change_points
 from botprobe.observers.maillog.clients import MAX_CLIENT_BYTES, ClientNames
+from botprobe.observers.maillog.dossier import observations
 from botprobe.observers.maillog.drivers import Cause
 from botprobe.observers.maillog.effect import Action, access_map, before_and_after
 from botprobe.observers.maillog.figures import Figures
@@ -251,6 +254,59 @@ class TestDrivers:
 
         assert filtered.days[-1].connects == usual.days[-1].connects
         assert filtered.days[-1].mails == usual.days[-1].mails
+
+
+class TestWithoutConnections:
+    """Exim logs connections with +smtp_connection only, sendmail from LogLevel 10 on."""
+
+    LINES = (
+        "2026-09-07 09:00:01 1abcde-000001-AA <= a@x.example H=mx.example.com [192.0.2.1] P=esmtp",
+        "2026-09-07 09:00:02 1abcde-000001-AA Completed",
+        "2026-09-07 09:01:00 H=x [192.0.2.2] F=<b@example.com> rejected RCPT <u@example.org>: no",
+        '2026-09-07 09:02:00 H=[192.0.2.2] temporarily rejected connection in "connect" ACL',
+        "2026-09-08 09:00:00 login authenticator failed for h [192.0.2.3]: 535 Incorrect",
+    )
+
+    def test_nothing_is_measured_as_none(self, count_lines: CountLines) -> None:
+        """N_c is then unknown, which is not zero, and the verdict says why."""
+        found = analyse(count_lines(self.LINES, MONDAY), None, Choices())
+        document = maillog_document(found)
+
+        assert [day["n_c"] for day in document["days"]] == [None, None]
+        assert {hour["n_c"] for hour in document["hours"]} == {None}
+        assert [day["alpha"] for day in document["days"]] == [None, None]
+        assert "botprobe_maillog_connects" not in metrics_text(found)
+        assert "not measured" in verdict(found)
+        assert "+smtp_connection" in verdict(found)
+        assert "1 mails and 3 refusals" in verdict(found)
+
+    def test_clients_are_known_by_what_they_did(self, count_lines: CountLines) -> None:
+        """The busiest, and the dossiers, go by mails and refusals."""
+        tally = count_lines(self.LINES, MONDAY)
+        found = analyse(tally, None, Choices())
+
+        assert [one.client for one in found.clients] == ["192.0.2.2", "192.0.2.1"]
+        assert found.clients[0].rejects == {"other": 1, "client-rejected": 1}
+        assert {str(one.address) for one in observations(tally, found)} == {
+            "192.0.2.1",
+            "192.0.2.2",
+        }
+
+    def test_a_day_of_local_mail_only_has_no_connection(self, count_lines: CountLines) -> None:
+        """Mails that a local program hands in need none: that is zero, and measured."""
+        found = analyse(
+            count_lines(
+                [
+                    "Sep  7 09:00:01 mx postfix/pickup[7]: A1: uid=0 from=<root>",
+                    "Sep  7 09:00:01 mx postfix/qmgr[8]: A1: from=<r@x>, size=9, nrcpt=1 (x)",
+                ],
+                MONDAY,
+            ),
+            None,
+            Choices(),
+        )
+
+        assert [day["n_c"] for day in maillog_document(found)["days"]] == [0]
 
 
 class TestDominantClient:
