@@ -5,18 +5,19 @@ that are sure to be read alike are taken; all others are handed back for it, so 
 means is said in one place.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from botprobe.observers.maillog.bystanders import count_bystanders
 from botprobe.observers.maillog.events import HourEvents
 from botprobe.observers.maillog.heads import Family
+from botprobe.observers.maillog.hours import Hours
 from botprobe.observers.maillog.postfix import PostfixScanner
 from botprobe.observers.maillog.rows import (
     MAX_ROW,
     Bytes,
-    HourLines,
     Places,
     Rows,
     Start,
@@ -28,6 +29,8 @@ from botprobe.observers.maillog.rows import (
 # How far is looked for the end of a part; what is longer is left to the pattern: a program with
 # its process id, a queue id, a client or relay, a mail address, a key of a delivery, a reply.
 _PROGRAM, _WORD, _NAME, _ADDRESS, _KEY, _REPLY = 24, 24, 64, 128, 40, MAX_ROW
+# A stamp, a host and a syslog name.
+_MAX_HEAD = 180
 # A program's name with its bracket.
 _MAX_NAME = 8
 # More keys of a delivery, or semicolons in a reply, are left to the pattern, too.
@@ -111,22 +114,7 @@ class _Lines:
         return address, length, (opening > 0) & (length > 0) & (address + length < self.ends)
 
 
-class _Hours:
-    """The hours of a chunk, each with what was counted in it."""
-
-    def __init__(self, hours: Sequence[HourLines]) -> None:
-        self.events = [HourEvents(hour.hour, hour.behind - hour.first) for hour in hours]
-        self._bounds = [*(hour.first for hour in hours), hours[-1].behind]
-
-    def parts(self, numbers: Places) -> Iterator[tuple[HourEvents, slice]]:
-        """Say which of some lines, given by their rising numbers, are of which hour."""
-        bounds = np.searchsorted(numbers, self._bounds).tolist()
-        for events, first, behind in zip(self.events, bounds, bounds[1:], strict=False):
-            if behind > first:
-                yield events, slice(first, behind)
-
-
-_Counting = Callable[[_Lines, _Hours], Truths]
+_Counting = Callable[[_Lines, Hours], Truths]
 
 
 class BulkScanner:
@@ -153,20 +141,21 @@ class BulkScanner:
             For each hour its counts, and the lines that are still to be counted. Nothing if the
             chunk is not of whole lines in order, with stamps and heads of a usual size.
         """
-        tag = Start(b" %s %s/" % (family.host, family.instance))
         rows = Rows.of(chunk)
         hours = rows.hours() if rows is not None else None
-        if rows is None or hours is None or tag.size > MAX_ROW:
+        if rows is None or hours is None or _size(family) > _MAX_HEAD:
             return []
-        into = _Hours(hours)
-        rest = ~self._count(rows, rows.starts + family.stamp_width, tag, into)
+        into = Hours(hours)
+        rest = ~self._count(rows, family, into)
         return [
             (events, rows.lines(np.flatnonzero(rest[hour.first : hour.behind]) + hour.first))
             for events, hour in zip(into.events, hours, strict=True)
         ]
 
-    def _count(self, rows: Rows, head: Places, tag: Start, into: _Hours) -> Truths:
-        """Count lines and say which; behind each stamp a tag must stand."""
+    def _count(self, rows: Rows, family: Family, into: Hours) -> Truths:
+        """Count lines and say which."""
+        tag = Start(b" %s %s/" % (family.host, family.instance))
+        head = rows.starts + family.stamp_width
         program = rows.at(head + tag.size, _PROGRAM)
         pid = find(program, b"]")
         program = np.ascontiguousarray(program[:, :_MAX_NAME])
@@ -179,9 +168,12 @@ class BulkScanner:
             chosen = np.flatnonzero(named & ours)
             if len(chosen):
                 counted[chosen] = count(_Lines.at(rows, chosen, bracket[chosen]), into)
+        others = np.flatnonzero(~ours)
+        if len(others):
+            counted[others] = count_bystanders(rows, others, family, into)
         return counted
 
-    def _count_sessions(self, lines: _Lines, into: _Hours) -> Truths:
+    def _count_sessions(self, lines: _Lines, into: Hours) -> Truths:
         connects = _CONNECT.of(lines.text)
         # All other events of smtpd(8) have no blank behind their first word.
         sure = lines.follows(_BLANK) & ~connects
@@ -196,7 +188,7 @@ class BulkScanner:
                 sure[chosen] |= count(lines.where(chosen), into)
         return sure
 
-    def _count_rejects(self, lines: _Lines, into: _Hours) -> Truths:
+    def _count_rejects(self, lines: _Lines, into: Hours) -> Truths:
         rows = lines.rows
         address, length, sure = lines.clients(lines.behind(_REJECT))
         sure &= _MESSAGE.of(rows.at(address + length, 8)) & ~_is_passed(lines)
@@ -208,7 +200,7 @@ class BulkScanner:
             self._postfix.count_rejects(clients[part], reasons[part], events)
         return sure
 
-    def _count_deliveries(self, lines: _Lines, into: _Hours) -> Truths:
+    def _count_deliveries(self, lines: _Lines, into: Hours) -> Truths:
         # What begins with a word and does not go on with to= is no delivery.
         sure = lines.word > 0
         chosen = np.flatnonzero(lines.follows(_TO))
@@ -216,7 +208,7 @@ class BulkScanner:
             sure[chosen] = self._count_recipients(lines.where(chosen), into)
         return sure
 
-    def _count_recipients(self, lines: _Lines, into: _Hours) -> Truths:
+    def _count_recipients(self, lines: _Lines, into: Hours) -> Truths:
         rows = lines.rows
         relay, length = _relay(rows, lines.behind(_TO))
         keys = relay + length + _COMMA.size
@@ -243,11 +235,15 @@ def _running(names: Sequence[Start], program: Bytes, pid: Places) -> tuple[Truth
     return named, anonymous
 
 
+def _size(family: Family) -> int:
+    return family.stamp_width + len(family.host) + len(family.instance)
+
+
 def _programs(*names: bytes) -> tuple[Start, ...]:
     return tuple(Start(name + b"[") for name in names)
 
 
-def _count_connects(lines: _Lines, into: _Hours) -> Truths:
+def _count_connects(lines: _Lines, into: Hours) -> Truths:
     address, length, sure = lines.clients(lines.bracket + _CONNECT.size)
     clients = lines.rows.texts(address[sure], length[sure])
     for events, part in into.parts(lines.numbers[sure]):
@@ -255,7 +251,7 @@ def _count_connects(lines: _Lines, into: _Hours) -> Truths:
     return sure
 
 
-def _count_accepted(lines: _Lines, into: _Hours) -> Truths:
+def _count_accepted(lines: _Lines, into: Hours) -> Truths:
     address, length, sure = lines.clients(lines.behind(_CLIENT))
     sure &= ~_is_passed(lines)
     clients = lines.rows.texts(address[sure], length[sure])
@@ -264,7 +260,7 @@ def _count_accepted(lines: _Lines, into: _Hours) -> Truths:
     return sure
 
 
-def _count_sasl_failures(lines: _Lines, into: _Hours) -> Truths:
+def _count_sasl_failures(lines: _Lines, into: Hours) -> Truths:
     rows = lines.rows
     name = lines.bracket + _WARNING.size
     address, length, sure = lines.clients(name)
@@ -288,11 +284,11 @@ def _is_passed(lines: _Lines) -> Truths:
     return passed
 
 
-def _pass_cleanup(lines: _Lines, _into: _Hours) -> Truths:
+def _pass_cleanup(lines: _Lines, _into: Hours) -> Truths:
     return lines.follows(_MESSAGE_ID) & ~_WARNING.of(lines.text)
 
 
-def _count_queue(lines: _Lines, into: _Hours) -> Truths:
+def _count_queue(lines: _Lines, into: Hours) -> Truths:
     # The order counts: from the first line on that is not sure, all are left to the pattern.
     sure = ~np.logical_or.accumulate(lines.word == 0)
     active = _active(lines)
@@ -317,14 +313,14 @@ def _active(lines: _Lines) -> Truths:
     return active
 
 
-def _count_pickups(lines: _Lines, into: _Hours) -> Truths:
+def _count_pickups(lines: _Lines, into: Hours) -> Truths:
     sure = lines.follows(_UID)
     for events, part in into.parts(lines.numbers[sure]):
         events.pickups += part.stop - part.start
     return sure
 
 
-def _pass(lines: _Lines, _into: _Hours) -> Truths:
+def _pass(lines: _Lines, _into: Hours) -> Truths:
     return np.ones(len(lines.numbers), np.bool_)
 
 

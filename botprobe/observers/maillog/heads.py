@@ -15,7 +15,7 @@ _HOUR = re.compile(
 )
 
 # Daemons that write lines which are counted, or at least tell that a tag is Postfix's.
-_POSTFIX_PROGRAMS = frozenset(
+POSTFIX_PROGRAMS = frozenset(
     b"smtpd qmgr nqmgr oqmgr cleanup postscreen pickup smtp lmtp local virtual pipe error relay"
     b" discard bounce anvil scache master".split()
 )
@@ -45,12 +45,21 @@ class HourBlock(NamedTuple):
 class Head(NamedTuple):
     """The head of one line."""
 
-    family: Family | None
+    stamp_width: int
+    host: bytes
+    instance: bytes | None
     """None if the program is not one of Postfix's."""
     program: bytes
     """The tag behind its last slash."""
     end: int
     """Where the tag ends in the line."""
+
+    @property
+    def family(self) -> Family | None:
+        """What it has in common with other lines of Postfix; None if it is not one."""
+        if self.instance is None:
+            return None
+        return Family(self.stamp_width, self.host, self.instance)
 
 
 def head_of(line: bytes) -> Head | None:
@@ -60,9 +69,8 @@ def head_of(line: bytes) -> Head | None:
         return None
     hour, rest, host, tag = match.groups()
     instance, slash, program = tag.rpartition(b"/")
-    if not slash or program not in _POSTFIX_PROGRAMS:
-        return Head(None, program, match.end())
-    return Head(Family(len(hour) + len(rest), host, instance), program, match.end())
+    ours = instance if slash and program in POSTFIX_PROGRAMS else None
+    return Head(len(hour) + len(rest), host, ours, program, match.end())
 
 
 def stamp_hour(block: bytes, position: int = 0) -> bytes:

@@ -11,10 +11,17 @@ _PROTOCOLS = {
     b"pop3d": "pop3", b"pop3d-ssl": "pop3", b"ipop3d": "pop3", b"pop3": "pop3", b"pop3s": "pop3",
     b"imapd": "imap", b"imapd-ssl": "imap", b"imap": "imap", b"imaps": "imap",
 }  # fmt: skip
+# Of other programs nothing counts.
+_PROGRAMS = {b"dovecot", b"pop3-login", b"imap-login", *_PROTOCOLS}
 _LOGIN = re.compile(rb"(?:\[\d++\])?: (?:\[ID [^\]\n]*+\] )?(?:LOGIN, |Login user=|login: )")
 _DOVECOT = re.compile(rb"(?:\[\d++\])?: (pop3|imap)-login: (?:Info: )?Login: user=")
 _DOVECOT_OWN_TAG = re.compile(rb"(?:\[\d++\])?: (?:Info: )?Login: user=")
 _QPOPPER = re.compile(rb"(?:\[\d++\])?: .{0,40}POP login by user ")
+
+
+def logs_logins(program: bytes) -> bool:
+    """Say whether a program may log in users."""
+    return program in _PROGRAMS or program.endswith(b"popper")
 
 
 def count_login(program: bytes, rest: bytes, logins: Counter[str]) -> None:

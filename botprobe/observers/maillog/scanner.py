@@ -1,7 +1,7 @@
 """A chunk of a log to its counts: lines by hour, hours by family, families by pattern."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # A block whose first lines are other programs' is asked for its Postfix family so far down.
 _LINES_ASKED = 50
+# How Postfix calls itself unless it is told otherwise.
+_USUAL_INSTANCE = b"postfix"
 # Less is read before NumPy is loaded.
 MIN_BULK_BYTES = 1 << 16
 
@@ -51,9 +53,12 @@ class LogScanner:
 
     def _scan_bulk(self, chunk: bytes) -> list[HourEvents]:
         """Count whole lines with NumPy; nothing if it is not here, or not for such lines."""
-        family = _first_family(chunk)
-        if family is None or not self._wanted(family) or self._bulk is None:
+        heads = list(_first_heads(chunk))
+        if not heads or self._bulk is None:
             return []
+        family = next((head.family for head in heads if head.family is not None), None)
+        if family is None or not self._wanted(family):
+            family = Family(heads[0].stamp_width, heads[0].host, self._instance or _USUAL_INSTANCE)
         counted = self._bulk.scan(chunk, family)
         for events, rest in counted:
             self._count(rest, events, family)
@@ -94,10 +99,10 @@ class LogScanner:
             head = head_of(line)
             if head is None:
                 events.unread.add(line)
-            elif head.family is None:
+            elif (family := head.family) is None:
                 self._count_other(head.program, line[head.end :], events)
-            elif self._wanted(head.family):
-                families.setdefault(head.family, []).append(line)
+            elif self._wanted(family):
+                families.setdefault(family, []).append(line)
         for family, members in families.items():
             self._postfix.scan(b"\n".join(members) + b"\n", family, events)
 
@@ -114,13 +119,17 @@ class LogScanner:
 
 
 def _first_family(block: bytes) -> Family | None:
+    return next((head.family for head in _first_heads(block) if head.family is not None), None)
+
+
+def _first_heads(block: bytes) -> Iterator[Head]:
+    """Yield the heads of the first lines."""
     position = 0
     for _ in range(_LINES_ASKED):
         end = block.find(b"\n", position)
-        head: Head | None = head_of(block[position : end if end >= 0 else len(block)])
-        if head is not None and head.family is not None:
-            return head.family
+        head = head_of(block[position : end if end >= 0 else len(block)])
+        if head is not None:
+            yield head
         if end < 0:
-            return None
+            return
         position = end + 1
-    return None

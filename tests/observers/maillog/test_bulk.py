@@ -86,6 +86,14 @@ MESSAGES = (
 )
 OTHERS = (
     b"Oct 22 02:13:41 mx dovecot: pop3-login: Login: user=<u>, rip=192.0.2.1",
+    b"Oct 22 02:13:41 mx dovecot[71]: imap-login: Info: Login: user=<u>, rip=192.0.2.1",
+    b"Oct 22 02:13:41 mx dovecot[71]: imap(u)<71><x>: Disconnected: Logged out in=1 out=2",
+    b"Oct 22 02:13:41 mx dovecot: pop3-login: Aborted login (auth failed): user=<u>",
+    b"Oct 22 02:13:41 mx pop3-login: Login: user=<u>, rip=192.0.2.1",
+    b"Oct 22 02:13:41 mx imapd[7]: LOGIN, user=u, ip=[::ffff:192.0.2.1]",
+    b"Oct 22 02:13:41 mx amavis[7]: (7-01) Passed CLEAN, [192.0.2.1] <s> -> <u>",
+    b"Oct 22 02:13:41 mx postgrey/x[7]: action=pass",
+    b"Oct 22 02:13:41 mx exim[7]: 1aBcDe-000001-AB <= s@example.com H=h [192.0.2.1] P=smtp S=9",
     b"Oct 22 02:13:41 mx sshd[7]: Invalid user x from 192.0.2.1",
     b"Oct 22 02:13:41 mx sm-mta[7]: xAMDFa1b: from=<s>, size=9, relay=h.example [192.0.2.1]",
 )
@@ -124,7 +132,9 @@ def _lines(draw: st.DrawFn) -> list[bytes]:
 @st.composite
 def _line(draw: st.DrawFn, heads: tuple[bytes, ...]) -> bytes:
     """Draw a line that Postfix, another program or an attacker may have written."""
-    line = draw(st.sampled_from(heads)) + draw(st.sampled_from(MESSAGES))
+    head, message = draw(st.sampled_from(heads)), draw(st.sampled_from(MESSAGES))
+    # Each host and instance has a queue of its own.
+    line = head + message.replace(b"D8CC1", b"D8CC%d" % max(2, HEADS.index(head)))
     if not draw(st.integers(0, 12)):
         line = draw(st.sampled_from(OTHERS))
     for _ in range(draw(st.sampled_from((0, 0, 1, 1, 2, 3)))):
