@@ -122,6 +122,7 @@ class BulkScanner:
 
     def __init__(self, postfix: PostfixScanner) -> None:
         self._postfix = postfix
+        self._rows = Rows()
         delivering = (b"smtp", b"lmtp", b"local", b"virtual", b"pipe", b"error", b"relay")
         # Nothing is counted of what these log.
         silent = (b"bounce", b"anvil", b"scache", b"dnsblog", b"verify", b"master", b"tlsmgr")
@@ -141,9 +142,9 @@ class BulkScanner:
             For each hour its counts, and the lines that are still to be counted. Nothing if the
             chunk is not of whole lines in order, with stamps and heads of a usual size.
         """
-        rows = Rows.of(chunk)
-        hours = rows.hours() if rows is not None else None
-        if rows is None or hours is None or _size(family) > _MAX_HEAD:
+        rows = self._rows
+        hours = rows.hours() if _size(family) <= _MAX_HEAD and rows.load(chunk) else None
+        if hours is None:
             return []
         into = Hours(hours)
         rest = ~self._count(rows, family, into)

@@ -6,7 +6,6 @@ was found lies before it.
 """
 
 import sys
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -55,32 +54,43 @@ class Start:
         return found
 
 
-@dataclass(frozen=True, slots=True)
 class Rows:
-    """Whole lines of a log."""
+    """Whole lines of a log: one chunk after the other, in the same memory."""
 
     chunk: bytes
     starts: Places
     """Where each line begins."""
     ends: Places
     """Where each line ends: the place of its line feed."""
-    _padded: Bytes
 
-    @classmethod
-    def of(cls, chunk: bytes) -> "Rows | None":
-        """Look for the lines of a chunk; None if it has a NUL byte or an unfinished line."""
+    def __init__(self) -> None:
+        self._grow(1 << 20)
+
+    def load(self, chunk: bytes) -> bool:
+        """Look for the lines of a chunk; False if it has a NUL byte or an unfinished line."""
+        size = len(chunk)
         if b"\0" in chunk or not chunk.endswith(b"\n"):
-            return None
-        padded = np.empty(len(chunk) + MAX_ROW, np.uint8)
-        padded[: len(chunk)] = np.frombuffer(chunk, np.uint8)
-        padded[len(chunk) :] = 0
-        ends = np.flatnonzero(padded == _LINE_FEED)
-        return cls(chunk, np.concatenate(([0], ends[:-1] + 1)), ends, padded)
+            return False
+        if size + MAX_ROW > len(self._text):
+            self._grow(size)
+        self._text[:size] = np.frombuffer(chunk, np.uint8)
+        self._text[size : size + MAX_ROW] = 0
+        self.chunk = chunk
+        self.ends = np.flatnonzero(
+            np.equal(self._text[:size], _LINE_FEED, out=self._line_feeds[:size])
+        )
+        self.starts = np.concatenate(([0], self.ends[:-1] + 1))
+        return True
+
+    def _grow(self, size: int) -> None:
+        # New memory for each chunk would cost three times what is done with it.
+        self._text: Bytes = np.zeros(size + MAX_ROW, np.uint8)
+        self._line_feeds: Truths = np.zeros(size + MAX_ROW, np.bool_)
 
     def at(self, places: Places, width: int) -> Bytes:
         """Return what stands from each place on; the width is rounded up to a multiple of 8."""
         width = -(-width // _WORD) * _WORD
-        windows = np.ndarray((len(self.chunk) + 1,), f"V{width}", self._padded, strides=(1,))
+        windows = np.ndarray((len(self.chunk) + 1,), f"V{width}", self._text, strides=(1,))
         return windows[np.minimum(places, len(self.chunk))].view(np.uint8).reshape(-1, width)
 
     def texts(self, places: Places, lengths: Places) -> list[bytes]:

@@ -53,12 +53,12 @@ class LogScanner:
 
     def _scan_bulk(self, chunk: bytes) -> list[HourEvents]:
         """Count whole lines with NumPy; nothing if it is not here, or not for such lines."""
-        heads = list(_first_heads(chunk))
-        if not heads or self._bulk is None:
+        first = next(_first_heads(chunk), None)
+        if first is None or self._bulk is None:
             return []
-        family = next((head.family for head in heads if head.family is not None), None)
+        family = _first_family(chunk)
         if family is None or not self._wanted(family):
-            family = Family(heads[0].stamp_width, heads[0].host, self._instance or _USUAL_INSTANCE)
+            family = Family(first.stamp_width, first.host, self._instance or _USUAL_INSTANCE)
         counted = self._bulk.scan(chunk, family)
         for events, rest in counted:
             self._count(rest, events, family)
