@@ -218,6 +218,7 @@ def main(folder: Path, scene: str) -> None:
         router.stop(signal.SIGTERM if scene == "redirect" else signal.SIGINT)
     )
     told["blocks"] = [line for _, line in router.said if "credit" in line]
+    told["metrics"] = (folder / "router.prom").read_text()
     told["ruleset"] = {"interrupted": run("nft", "list", "ruleset")}
     if scene == "drop":
         told["ruleset"] |= killed_and_off(router)

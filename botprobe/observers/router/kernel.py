@@ -1,15 +1,15 @@
 """The kernel's side of the router: loads the ruleset, reads its sets, takes it away again.
 
-What changes the ruleset goes through the nft program, in one transaction; sets are read over
-netlink, which is ten times faster.
+Rules and blocks go through the nft program, each in one transaction. Sets are read by netlink.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import ip_address
+from typing import TypeVar
 
 from botprobe.errors import ProbeUnavailable
 from botprobe.model.mail import IpAddress
@@ -19,39 +19,81 @@ from botprobe.observers.router.rules import (
     TABLE,
     RouterRules,
     blocking,
-    key_of,
     removal,
     ruleset,
 )
 
 _SECONDS = 30.0
 
+Value_co = TypeVar("Value_co", covariant=True)
+
+
+class ByAddress(Mapping[IpAddress, Value_co]):
+    """What sets hold, still by the kernel's keys: few of a hundred thousand are ever asked for."""
+
+    def __init__(self, packed: Mapping[bytes, Value_co]) -> None:
+        self._packed = packed
+
+    def __getitem__(self, address: IpAddress) -> Value_co:
+        return self._packed[address.packed]
+
+    def __iter__(self) -> Iterator[IpAddress]:
+        return map(ip_address, self._packed)
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """What credit rests on, for the hosts that sent enough to be looked at."""
+class Traffic:
+    """What changed since it was last read, of the hosts that sent enough to be looked at."""
 
-    sent: Mapping[IpAddress, int] = field(default_factory=dict)
-    """Small packets to ports that take mail, beyond the first ``UNNOTICED``."""
-    fetched: Mapping[IpAddress, int] = field(default_factory=dict)
-    """Small packets to ports from which mail is fetched, of other hosts too."""
-    one_way: Mapping[IpAddress, int] = field(default_factory=dict)
+    counted: Mapping[IpAddress, tuple[int, int]] = field(default_factory=dict)
+    """Small packets to ports that take mail, beyond the first ``UNNOTICED``, and to mailboxes."""
+    gone: frozenset[IpAddress] = frozenset()
+    """Hosts that the kernel has forgotten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
-    """What else the sets hold: needed to judge a suspect, and to show the table."""
+    """All else that is known of these hosts, and of those without an answer."""
 
+    one_way: Mapping[IpAddress, int] = field(default_factory=dict)
+    """Small packets to which no answer was seen."""
     opened: Mapping[IpAddress, int] = field(default_factory=dict)
     """Connections to ports that take mail."""
     collected: Mapping[IpAddress, int] = field(default_factory=dict)
-    servers: frozenset[IpAddress] = frozenset()
-    targets: Counter[IpAddress] = field(default_factory=Counter)
+    servers: Container[IpAddress] = ()
+    targets: Mapping[IpAddress, int] = field(default_factory=dict)
     """How many addresses each sent to."""
-    hosts: Mapping[IpAddress, set[IpAddress]] = field(default_factory=dict)
-    """The addresses themselves; of IPv6 several may share a /64."""
+    faces: Mapping[IpAddress, set[IpAddress]] = field(default_factory=dict)
+    """The addresses that sent, of an IPv6 network."""
     limits: Mapping[IpAddress, frozenset[int]] = field(default_factory=dict)
     """Hop limits with which its connections came."""
+
+
+@dataclass(slots=True)
+class _Set:
+    """A set of both families as it was last read.
+
+    An element that expires while the kernel tells of the others may hide one of them, so an element
+    is taken for gone only when two readings lack it: else a mail server could be forgotten.
+    """
+
+    name: str
+    elements: Elements = field(default_factory=dict)
+    _missed: frozenset[bytes] = frozenset()
+
+    def read(self) -> Elements:
+        """Read it again."""
+        table, found = TABLE.split()[1], Elements()
+        for family in FAMILIES:
+            found |= read_set(table, f"{self.name}{family.version}")
+        lacking = [key for key in self.elements if key not in found]
+        once = frozenset(key for key in lacking if key not in self._missed)
+        found |= {key: self.elements[key] for key in once}
+        self.elements, self._missed = found, once
+        return found
 
 
 class Kernel:
@@ -59,6 +101,12 @@ class Kernel:
 
     def __init__(self, program: str = "nft") -> None:
         self._program = program
+        self._unread: set[bytes] = set()
+        """Who sent, or was forgotten, since the traffic was read."""
+        self._sent, self._fetched = _Set("heavy"), _Set("fetches")
+        self._one_way, self._servers = _Set("oneway"), _Set("servers")
+        self._opened, self._collected = _Set("opened"), _Set("collected")
+        self._targets, self._limits = _Set("targets"), _Set("hops")
 
     async def load(self, rules: RouterRules) -> None:
         """Put the ruleset in place of an older one, in one step.
@@ -85,21 +133,59 @@ class Kernel:
         if script := blocking(addresses, seconds):
             await self._run("-f", "-", text=script)
 
-    async def counts(self) -> Counts:
-        """Read what is counted of all hosts that sent enough to be looked at.
+    async def sent(self) -> Mapping[IpAddress, int]:
+        """Read which hosts have sent since the last look, and how much they sent in all.
 
         Raises:
             ProbeUnavailable: the table is gone, or there is no right to read it.
         """
-        return await asyncio.to_thread(_read_counts)
+        return await asyncio.to_thread(self._read_sent)
 
-    async def details(self) -> Details:
-        """Read what else is known of them.
+    async def traffic(self) -> Traffic:
+        """Read also what hosts have fetched.
 
         Raises:
-            ProbeUnavailable: as ``counts``.
+            ProbeUnavailable: as ``sent``.
         """
-        return await asyncio.to_thread(_read_details)
+        return await asyncio.to_thread(self._read_traffic)
+
+    async def details(self) -> Details:
+        """Read all else that is known of these hosts.
+
+        Raises:
+            ProbeUnavailable: as ``sent``.
+        """
+        return await asyncio.to_thread(self._read_details)
+
+    def _read_sent(self) -> Mapping[IpAddress, int]:
+        before, now = self._sent.elements, self._sent.read()
+        changed = {key: packets for key, packets in now.items() if before.get(key) != packets}
+        self._unread.update(changed)
+        self._unread.update(key for key in before if key not in now)
+        return {ip_address(key): packets for key, packets in changed.items()}
+
+    def _read_traffic(self) -> Traffic:
+        sent, before, fetched = self._sent.elements, self._fetched.elements, self._fetched.read()
+        changed = self._unread | {key for key, one in fetched.items() if before.get(key) != one}
+        self._unread = set()
+        return Traffic(
+            counted={
+                ip_address(key): (sent[key], fetched.get(key, 0)) for key in changed if key in sent
+            },
+            gone=frozenset(ip_address(key) for key in changed if key not in sent),
+        )
+
+    def _read_details(self) -> Details:
+        targets = self._targets.read()
+        return Details(
+            one_way=ByAddress(self._one_way.read()),
+            opened=ByAddress(self._opened.read()),
+            collected=ByAddress(self._collected.read()),
+            servers=ByAddress(self._servers.read()),
+            targets=ByAddress(Counter(_host(key[: len(key) // 2]) for key in targets)),
+            faces=_faces(targets),
+            limits=ByAddress(_hop_limits(self._limits.read())),
+        )
 
     async def _run(self, *arguments: str, text: str = "") -> str:
         try:
@@ -128,51 +214,25 @@ class Kernel:
         return said.decode("utf-8", "replace")
 
 
-def _read_counts() -> Counts:
-    sent = _packets("heavy")
-    # Most look on while nobody sends much: then nobody's mailbox matters either.
-    return Counts(
-        sent=sent, fetched=_packets("fetches") if sent else {}, one_way=_packets("oneway")
-    )
+def _host(key: bytes) -> bytes:
+    """Return what the sets know a host by: of IPv6 the first address of its /64."""
+    return key if len(key) == 4 else key[:8] + bytes(8)
 
 
-def _read_details() -> Details:
-    targets: Counter[IpAddress] = Counter()
-    hosts: dict[IpAddress, set[IpAddress]] = {}
-    for source, _ in _pairs("targets"):
-        host = key_of(source)
-        targets[host] += 1
-        hosts.setdefault(host, set()).add(source)
-    limits: dict[IpAddress, set[int]] = {}
-    for source, limit in _pairs("hops"):
-        limits.setdefault(key_of(source), set()).add(limit[0])
-    return Details(
-        opened=_packets("opened"),
-        collected=_packets("collected"),
-        servers=frozenset(_packets("servers")),
-        targets=targets,
-        hosts=hosts,
-        limits={address: frozenset(found) for address, found in limits.items()},
-    )
+def _faces(targets: Iterable[bytes]) -> dict[IpAddress, set[IpAddress]]:
+    faces: dict[IpAddress, set[IpAddress]] = {}
+    for source in {key[:16] for key in targets if len(key) == 32}:
+        faces.setdefault(ip_address(_host(source)), set()).add(ip_address(source))
+    return faces
 
 
-def _packets(name: str) -> dict[IpAddress, int]:
-    """The packets of each host in a set of both families."""
-    four, six = _elements(name)
-    found: dict[IpAddress, int] = {IPv4Address(key): packets for key, packets in four.items()}
-    found.update((IPv6Address(key), packets) for key, packets in six.items())
-    return found
-
-
-def _pairs(name: str) -> Iterator[tuple[IpAddress, bytes]]:
-    """The keys of a set of both families whose elements begin with an address."""
-    four, six = _elements(name)
-    for key in four:
-        yield IPv4Address(key[:4]), key[4:]
-    for key in six:
-        yield IPv6Address(key[:16]), key[16:]
-
-
-def _elements(name: str) -> list[Elements]:
-    table = TABLE.split()[1]
-    return [read_set(table, f"{name}{family.version}") for family in FAMILIES]
+def _hop_limits(keys: Iterable[bytes]) -> dict[bytes, frozenset[int]]:
+    """Take keys of an address and, in an own four octets, a hop limit."""
+    limits: dict[bytes, frozenset[int]] = {}
+    # Hosts have few different ones, so they share them.
+    shared = dict[frozenset[int], frozenset[int]]()
+    for key in keys:
+        host = _host(key[:-4])
+        found = limits.get(host, frozenset()) | {key[-4]}
+        limits[host] = shared.setdefault(found, found)
+    return limits

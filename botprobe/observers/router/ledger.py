@@ -4,12 +4,12 @@ The kernel counts without end, credit is given for what came since the last look
 here as it does for captures. Nothing in here waits or sends.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from botprobe.model.mail import IpAddress
 from botprobe.observers.router.credit import CreditRule, SequentialTest
-from botprobe.observers.router.kernel import Counts, Details
+from botprobe.observers.router.kernel import Details, Traffic
 from botprobe.observers.router.stacks import Stack, count_systems, read_stack
 from botprobe.observers.router.table import Entry, Judgement, judge
 
@@ -29,6 +29,9 @@ class _Host:
     blocked_until: float = 0.0
 
 
+_NOBODY = _Host()
+
+
 @dataclass(slots=True)
 class Ledger:
     """What is known of the hosts that sent enough to be looked at."""
@@ -38,56 +41,70 @@ class Ledger:
     unnoticed: int = 0
     """Packets of a host that the kernel let pass before its counter began."""
     _hosts: dict[IpAddress, _Host] = field(default_factory=dict)
-    _counts: Counts = field(default_factory=Counts)
     _details: Details = field(default_factory=Details)
     _one_way: dict[IpAddress, float] = field(default_factory=dict)
     """When packets without an answer were last seen."""
+    _over: set[IpAddress] = field(default_factory=set)
+    """Whose credit is over the threshold."""
+    has_news: bool = False
+    """Whether somebody came over the threshold since the details were read."""
 
-    def update(self, counts: Counts, now: float) -> None:
+    def may_cross(self, sent: Mapping[IpAddress, int]) -> bool:
+        """Say whether somebody may have come over the threshold, unless he fetched meanwhile."""
+        return any(
+            self.rule.is_over(*self._at_most(address, noticed + self.unnoticed))
+            for address, noticed in sent.items()
+            if address not in self._over
+        )
+
+    def _at_most(self, address: IpAddress, sent: int) -> tuple[int, int]:
+        host = self._hosts.get(address, _NOBODY)
+        credit = self.rule.added(host.credit, _since(host.sent, sent), 0)
+        return credit, sent + host.fetched
+
+    def update(self, traffic: Traffic, now: float) -> None:
         """Take the counters in; whom the kernel has forgotten is forgotten here too."""
-        before, self._counts = self._counts.one_way, counts
-        self._one_way = {
-            address: now if before.get(address) != packets else self._one_way[address]
-            for address, packets in counts.one_way.items()
-        }
-        for address in self._hosts.keys() - counts.sent.keys():
-            del self._hosts[address]
-        for address, noticed in counts.sent.items():
+        for address in traffic.gone:
+            self._hosts.pop(address, None)
+            self._over.discard(address)
+        for address, (noticed, fetched) in traffic.counted.items():
             host = self._hosts.setdefault(address, _Host())
-            sent, fetched = noticed + self.unnoticed, counts.fetched.get(address, 0)
+            sent = noticed + self.unnoticed
             more_sent, more_fetched = _since(host.sent, sent), _since(host.fetched, fetched)
             if more_sent or more_fetched:
                 host.last = now
             host.credit = self.rule.added(host.credit, more_sent, more_fetched)
             host.sent, host.fetched = sent, fetched
+            if not self.rule.is_over(host.credit, sent + fetched):
+                self._over.discard(address)
+            elif address not in self._over:
+                self._over.add(address)
+                self.has_news = True
 
-    def learn(self, details: Details) -> None:
-        """Take in what else is known of the hosts."""
-        self._details = details
+    def learn(self, details: Details, now: float) -> None:
+        """Take the details in: without them nobody is judged."""
+        before, self._details, self.has_news = self._details.one_way, details, False
+        self._one_way = {
+            address: now if before.get(address) != packets else self._one_way[address]
+            for address, packets in details.one_way.items()
+        }
 
     def judged(self) -> list[Judgement]:
         """Return the table."""
         return [judge(entry, self.rule, self.test) for entry in self._entries()]
 
     def judged_over(self) -> list[Judgement]:
-        """Return of the table who is over the threshold."""
-        return [
-            judge(self._entry(address, host), self.rule, self.test)
-            for address, host in self._hosts.items()
-            if self._is_over(host)
-        ]
+        """Return the entries of the table that are over the threshold."""
+        return [judge(self._entry(one), self.rule, self.test) for one in self._over]
 
     def to_ask(self, now: float, period: float) -> list[IpAddress]:
         """Return who is over the threshold and was not asked in this clean-up period."""
-        return [
-            address
-            for address, host in self._hosts.items()
-            if self._is_over(host) and (host.asked is None or now - host.asked >= period)
-        ]
+        asked = ((address, self._hosts[address].asked) for address in self._over)
+        return [address for address, at in asked if at is None or now - at >= period]
 
     def faces(self, address: IpAddress) -> list[IpAddress]:
         """Return the addresses to ask; of an IPv6 network a few that sent."""
-        return sorted(self._details.hosts.get(address, {address}), key=int)[:_FACES]
+        return sorted(self._details.faces.get(address, {address}), key=int)[:_FACES]
 
     def asking(self, address: IpAddress, now: float) -> None:
         """Note that a host is asked now."""
@@ -115,27 +132,33 @@ class Ledger:
         """Note a block."""
         self._hosts[address].blocked_until = until
 
-    def _is_over(self, host: _Host) -> bool:
-        return self.rule.is_over(host.credit, host.sent + host.fetched)
-
     def _entries(self) -> Iterator[Entry]:
-        for address in self._counts.one_way.keys() - self._hosts.keys():
-            yield self._entry(address, _Host(last=self._one_way[address]))
-        for address, host in self._hosts.items():
-            yield self._entry(address, host)
+        details = self._details
+        for address in details.one_way.keys() - self._hosts.keys():
+            yield Entry(
+                address=address,
+                credit=0,
+                smtp=0,
+                mailbox=0,
+                one_way=details.one_way[address],
+                sends=details.opened.get(address, 0),
+                answers=address in details.servers,
+                last=self._one_way[address],
+            )
+        yield from map(self._entry, self._hosts)
 
-    def _entry(self, address: IpAddress, host: _Host) -> Entry:
-        counts, details = self._counts, self._details
+    def _entry(self, address: IpAddress) -> Entry:
+        host, details = self._hosts[address], self._details
         passive = address in details.servers
         return Entry(
             address=address,
             credit=host.credit,
             smtp=host.sent,
             mailbox=host.fetched,
-            one_way=counts.one_way.get(address, 0),
+            one_way=details.one_way.get(address, 0),
             sends=details.opened.get(address, 0),
             fetches=details.collected.get(address, 0),
-            destinations=details.targets[address],
+            destinations=details.targets.get(address, 0),
             # Whoever was asked cannot pass for a server by a forged answer from his port 25.
             answers=passive if host.takes_mail is None else host.takes_mail,
             systems=count_systems(_stacks(details.limits.get(address, frozenset()))),

@@ -1,16 +1,20 @@
 """The router while it runs: look at the counters, ask the suspects, act.
 
-Nobody is acted on who was not asked in vain on port 25, and every block ends by itself.
+Nobody is acted on who was not asked in vain on port 25, and every block ends by itself. Each look
+reads what was sent. What was fetched, and then all the rest, is read when somebody may have come
+over the threshold by that, and else as often as it is cheap: so the table is of one moment.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol
 
+from botprobe.errors import ProbeUnavailable
 from botprobe.model.mail import IpAddress
 from botprobe.observers.router.credit import Action
-from botprobe.observers.router.kernel import Counts, Details
+from botprobe.observers.router.kernel import Details, Traffic
 from botprobe.observers.router.ledger import Ledger
 from botprobe.observers.router.table import Judgement, Standing
 
@@ -21,12 +25,16 @@ Confirm = Callable[[IpAddress], Awaitable[bool | None]]
 class Counters(Protocol):
     """What counts packets and blocks hosts: the kernel."""
 
-    async def counts(self) -> Counts:
-        """Read the counters."""
+    async def sent(self) -> Mapping[IpAddress, int]:
+        """Read who has sent since the last look, and how much in all."""
+        ...
+
+    async def traffic(self) -> Traffic:
+        """Read also what was fetched."""
         ...
 
     async def details(self) -> Details:
-        """Read what else is known of the hosts."""
+        """Read all else that a judgement needs."""
         ...
 
     async def block(self, addresses: Iterable[IpAddress], seconds: int) -> None:
@@ -50,13 +58,13 @@ class Screen(Protocol):
         ...
 
 
+# What is not urgent may take a tenth of the time.
+_SHARE = 0.1
+
+
 @dataclass(slots=True, kw_only=True)
 class LiveRouter:
-    """Looks at the counters every so often, and does what follows.
-
-    The counters that credit rests on are read at each look. All else is read when it matters,
-    before somebody is asked or acted on, and when the table is shown.
-    """
+    """Looks at the counters every so often, and does what follows."""
 
     kernel: Counters
     ledger: Ledger
@@ -66,12 +74,11 @@ class LiveRouter:
     clock: Callable[[], float]
     action: Action = Action.ACCEPT
     every: float = 0.5
-    show_every: float = 2.0
-    """Seconds between two tables: with ten thousand hosts it is work to make one."""
     block_seconds: int = 3600
     period: float = 86_400
     """Clean-up period in seconds: a host is asked once in it."""
-    _shown: float | None = field(default=None, init=False)
+    _due: float = 0.0
+    """When all is to be read again although nobody came over the threshold."""
 
     async def run(self, seconds: float | None = None) -> None:
         """Go on for so many seconds, or until cancelled.
@@ -80,37 +87,50 @@ class LiveRouter:
             ProbeUnavailable: the kernel's table cannot be read or written.
         """
         ends = None if seconds is None else self.clock() + seconds
-        async with asyncio.TaskGroup() as group:
-            while ends is None or self.clock() < ends:
-                for address in await self.look():
-                    group.create_task(self._ask(address))
-                await asyncio.sleep(self.every)
-        await self._show()
+        try:
+            async with asyncio.TaskGroup() as group:
+                while ends is None or self.clock() < ends:
+                    for address in await self.look():
+                        group.create_task(self._ask(address))
+                    await asyncio.sleep(self.every)
+        finally:
+            # Whose last table this is wants it whole; the kernel's may be gone already.
+            with suppress(ProbeUnavailable):
+                await self._read_all()
+            self.screen.table(self.ledger.judged())
 
     async def look(self) -> list[IpAddress]:
         """Look once, act on who is confirmed, and return who is to be asked."""
-        counts, now = await self.kernel.counts(), self.clock()
-        self.ledger.update(counts, now)
-        waiting = [] if self.confirm is None else self.ledger.to_ask(now, self.period)
+        started = asyncio.get_running_loop().time()
+        may_cross = self.ledger.may_cross(await self.kernel.sent())
+        if not may_cross and started < self._due:
+            return []
+        now = self.clock()
+        self.ledger.update(await self.kernel.traffic(), now)
+        if not self.ledger.has_news and started < self._due:
+            return []
+        self.ledger.learn(await self.kernel.details(), now)
+        await self._act(now)
+        self.screen.table(self.ledger.judged())
+        ended = asyncio.get_running_loop().time()
+        self._due = ended + (ended - started) / _SHARE
+        return self._to_ask(now)
+
+    async def _read_all(self) -> None:
+        await self.kernel.sent()
+        self.ledger.update(await self.kernel.traffic(), self.clock())
+        self.ledger.learn(await self.kernel.details(), self.clock())
+
+    def _to_ask(self, now: float) -> list[IpAddress]:
+        if self.confirm is None:
+            return []
+        waiting = self.ledger.to_ask(now, self.period)
         for address in waiting:
             self.ledger.asking(address, now)
-        if waiting:  # of an IPv6 network, the details name the hosts
-            self.ledger.learn(await self.kernel.details())
-        await self._act(now)
-        if self._shown is None or now - self._shown >= self.show_every:
-            self._shown = now
-            await self._show()
         return waiting
 
-    async def _show(self) -> None:
-        self.ledger.learn(await self.kernel.details())
-        self.screen.table(self.ledger.judged())
-
     async def _act(self, now: float) -> None:
-        if not self._due(now):
-            return
-        self.ledger.learn(await self.kernel.details())
-        chosen = self._due(now)
+        chosen = [one for one in self.ledger.judged_over() if self._is_due(one, now)]
         # Noted before the kernel is waited for: another answer may come meanwhile.
         for one in chosen:
             self.ledger.block(one.entry.address, now + self.block_seconds)
@@ -118,9 +138,6 @@ class LiveRouter:
             await self.kernel.block([one.entry.address for one in chosen], self.block_seconds)
         for one in chosen:
             self.screen.acted(one, self.action)
-
-    def _due(self, now: float) -> list[Judgement]:
-        return [one for one in self.ledger.judged_over() if self._is_due(one, now)]
 
     def _is_due(self, one: Judgement, now: float) -> bool:
         if self.action is Action.ACCEPT or one.standing is not Standing.SUSPECT:

@@ -44,10 +44,6 @@ Elements = dict[bytes, int]
 """Packets by key, which stands as in the kernel: each part padded to four bytes."""
 
 
-class _InterruptedError(Exception):
-    """The ruleset was changed while it was read."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Layout:
     """Where key and counter stand in an element, counted from its first byte.
@@ -64,23 +60,24 @@ class _Layout:
 def read_set(table: str, name: str) -> Elements:
     """Read all elements of a set of the ``inet`` family; blocks for milliseconds.
 
+    While elements come and go, or the ruleset is changed again and again, one may be left out.
+
     Raises:
         ProbeUnavailable: there is no such set, no right to read it, or no answer.
     """
     try:
         with _connect() as connection:
             for _ in range(_ATTEMPTS):
-                try:
-                    return _dump(connection, table, name)
-                except _InterruptedError:
-                    continue
+                found, interrupted = _dump(connection, table, name)
+                if not interrupted:
+                    break
+            return found
     except struct.error as error:
         raise ProbeUnavailable(f"set {name}: the kernel's answer cannot be read") from error
     except OSError as error:
         if error.errno == errno.ENOENT:
             raise ProbeUnavailable(f"set {name}: the table {table} is gone") from error
         raise ProbeUnavailable(f"set {name}: {error.strerror or error}") from error
-    raise ProbeUnavailable(f"set {name}: the ruleset changes faster than it can be read")
 
 
 def _connect() -> socket.socket:
@@ -92,7 +89,8 @@ def _connect() -> socket.socket:
     return connection
 
 
-def _dump(connection: socket.socket, table: str, name: str) -> Elements:
+def _dump(connection: socket.socket, table: str, name: str) -> tuple[Elements, bool]:
+    """Return the elements, and whether the ruleset changed meanwhile."""
     connection.send(_request(table, name))
     found: Elements = {}
     layouts: dict[int, _Layout] = {}
@@ -102,9 +100,7 @@ def _dump(connection: socket.socket, table: str, name: str) -> Elements:
         for kind, flags, begin, end in _messages(data):
             interrupted = interrupted or bool(flags & _INTERRUPTED)
             if kind == _DONE:
-                if interrupted:
-                    raise _InterruptedError
-                return found
+                return found, interrupted
             if kind == _ERROR:
                 (number,) = struct.unpack_from("=i", data, begin)
                 raise OSError(-number, os.strerror(-number))

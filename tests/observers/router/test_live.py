@@ -1,7 +1,7 @@
 """The loop on the router: who is asked, who is acted on, and how often."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -9,7 +9,7 @@ import pytest
 
 from botprobe.model.mail import IpAddress
 from botprobe.observers.router.credit import Action, CreditRule
-from botprobe.observers.router.kernel import Counts, Details
+from botprobe.observers.router.kernel import Details, Traffic
 from botprobe.observers.router.ledger import Ledger
 from botprobe.observers.router.live import Confirm, LiveRouter
 from botprobe.observers.router.table import Judgement, Standing
@@ -21,16 +21,25 @@ BOT, OTHER = ip_address("198.18.0.10"), ip_address("198.18.0.11")
 class FakeKernel:
     """Counts what it is told to, and is slow to block."""
 
-    now: Counts
+    now: Traffic
     more: Details = field(default_factory=Details)
+    traffic_read: int = 0
+    details_read: int = 0
     blocked: list[IpAddress] = field(default_factory=list)
 
-    async def counts(self) -> Counts:
+    async def sent(self) -> Mapping[IpAddress, int]:
+        """Tell one half of the counters."""
+        return {address: sent for address, (sent, _) in self.now.counted.items()}
+
+    async def traffic(self) -> Traffic:
         """Tell the counters."""
+        self.traffic_read += 1
         return self.now
 
     async def details(self) -> Details:
-        """Tell the rest."""
+        """Take a moment to tell the rest."""
+        self.details_read += 1
+        await asyncio.sleep(0.01)
         return self.more
 
     async def block(self, addresses: Iterable[IpAddress], seconds: int) -> None:
@@ -76,7 +85,7 @@ class Scene:
     asked: list[IpAddress] = field(default_factory=list)
     notes: Notes = field(default_factory=Notes)
     kernel: FakeKernel = field(
-        default_factory=lambda: FakeKernel(Counts(sent={BOT: 200, OTHER: 200}))
+        default_factory=lambda: FakeKernel(Traffic(counted={BOT: (200, 0), OTHER: (200, 0)}))
     )
 
     def router(self, *, confirm: bool = True) -> LiveRouter:
@@ -151,9 +160,9 @@ class TestLiveRouter:
         router = scene.router(confirm=False)
 
         async def two_looks() -> None:
-            scene.kernel.now = Counts()
+            known, scene.kernel.now = scene.kernel.now, Traffic()
             await router.look()
-            scene.kernel.now = Counts(sent={BOT: 200, OTHER: 200})
+            scene.kernel.now = known
             scene.kernel.more = Details(servers=frozenset({OTHER}))
             await router.look()
 
@@ -161,16 +170,32 @@ class TestLiveRouter:
 
         assert scene.kernel.blocked == [BOT]
 
+    def test_no_more_is_read_than_a_judgement_needs(self) -> None:
+        """Mailboxes for who may be over the threshold by what he sent, the rest for who is."""
+        scene = Scene(kernel=FakeKernel(Traffic(counted={BOT: (100, 0)})))
+        looks = ((100, 0), (110, 0), (200, 40), (205, 40), (350, 40), (360, 40))
+
+        async def play() -> list[tuple[int, int]]:
+            router, read = scene.router(confirm=False), []
+            for counted in looks:
+                scene.kernel.now = Traffic(counted={BOT: counted})
+                await router.look()
+                read.append((scene.kernel.traffic_read, scene.kernel.details_read))
+            return read
+
+        assert asyncio.run(play()) == [(1, 1), (1, 1), (2, 1), (2, 1), (3, 2), (3, 2)]
+        assert scene.kernel.blocked == [BOT]
+
 
 class TestLedger:
     def test_a_block_that_ended_is_renewed_only_if_the_host_sends_again(self) -> None:
         """Whoever fell silent was perhaps cleaned."""
         ledger = Ledger(rule=CreditRule())
-        ledger.update(Counts(sent={BOT: 200}), 10)
+        ledger.update(Traffic(counted={BOT: (200, 0)}), 10)
         ledger.block(BOT, 20)
-        ledger.update(Counts(sent={BOT: 200}), 30)
+        ledger.update(Traffic(counted={BOT: (200, 0)}), 30)
         silent = ledger.wants_block(BOT, 30)
-        ledger.update(Counts(sent={BOT: 201}), 40)
+        ledger.update(Traffic(counted={BOT: (201, 0)}), 40)
 
         assert (silent, ledger.wants_block(BOT, 40)) == (False, True)
 
@@ -178,7 +203,7 @@ class TestLedger:
         """A host of which no answer was seen was last seen when its counter grew."""
         ledger = Ledger(rule=CreditRule())
         for packets, now in ((200, 10), (300, 20), (300, 30)):
-            ledger.update(Counts(one_way={OTHER: packets}), now)
+            ledger.learn(Details(one_way={OTHER: packets}), now)
 
         (judged,) = ledger.judged()
         assert (judged.standing, judged.entry.last) == (Standing.ONE_WAY, 20)
@@ -186,8 +211,26 @@ class TestLedger:
     def test_a_counter_that_begins_anew_gives_no_credit_twice(self) -> None:
         """The kernel forgets an element and counts from zero."""
         ledger = Ledger(rule=CreditRule(), unnoticed=50)
-        ledger.update(Counts(sent={BOT: 10}), 1)
+        ledger.update(Traffic(counted={BOT: (10, 0)}), 1)
         first = ledger.judged()[0].entry.credit
-        ledger.update(Counts(sent={BOT: 40}), 2)
+        ledger.update(Traffic(counted={BOT: (40, 0)}), 2)
 
         assert (first, ledger.judged()[0].entry.credit) == (60, 90)
+
+    def test_whom_the_kernel_has_forgotten_is_forgotten(self) -> None:
+        """Behind the address may be somebody else by now."""
+        ledger = Ledger(rule=CreditRule())
+        ledger.update(Traffic(counted={BOT: (200, 0)}), 1)
+        ledger.update(Traffic(gone=frozenset([BOT])), 2)
+
+        assert (ledger.judged(), ledger.judged_over(), ledger.to_ask(2, 1)) == ([], [], [])
+
+    def test_who_fetches_comes_back_below_the_threshold(self) -> None:
+        """And is news again when above it another time."""
+        ledger, news = Ledger(rule=CreditRule()), []
+        for sent, fetched in ((200, 0), (210, 50), (400, 50)):
+            ledger.update(Traffic(counted={BOT: (sent, fetched)}), 1)
+            news.append((ledger.has_news, len(ledger.judged_over())))
+            ledger.learn(Details(), 1)
+
+        assert news == [(True, 1), (False, 0), (True, 1)]
