@@ -5,7 +5,7 @@ from typing import Any
 
 from botprobe.model.text import visible
 from botprobe.observers.maillog.analysis import Analysis, ClientSummary, Incident
-from botprobe.observers.maillog.effect import BeforeAfter
+from botprobe.observers.maillog.effect import BeforeAfter, Medians
 from botprobe.observers.maillog.figures import Figures
 from botprobe.observers.maillog.fit import Line
 from botprobe.observers.maillog.model import Model
@@ -149,13 +149,21 @@ def _client(client: ClientSummary) -> dict[str, Any]:
 
 
 def _change(change: BeforeAfter) -> dict[str, Any]:
+    foretold, abnormal = change.foretold, change.abnormal
     return {
         "since": change.since.isoformat(),
         "days": [change.days_before, change.days_after],
-        "n_c": list(change.connects),
-        "alpha": list(change.alpha),
-        "d_q": list(change.queries),
+        "n_c": [change.before.connects, change.after.connects],
+        "alpha": [change.before.alpha, change.after.alpha],
+        "d_q": [change.before.queries, change.after.queries],
+        "abnormal_days": change.days_abnormal,
+        "abnormal": None if abnormal is None else _medians(abnormal),
+        "foretold": None if foretold is None else _medians(foretold),
     }
+
+
+def _medians(medians: Medians) -> dict[str, float | None]:
+    return {"n_c": medians.connects, "alpha": medians.alpha, "d_q": medians.queries}
 
 
 def _text(raw: bytes) -> str:

@@ -10,7 +10,12 @@ from botprobe import __version__
 from botprobe.cli.maillog_document import maillog_document
 from botprobe.observers.maillog.analysis import Analysis
 from botprobe.observers.maillog.figures import Figures
-from botprobe.observers.maillog.wording import verdict
+from botprobe.observers.maillog.wording import (
+    change_table,
+    effect_sentence,
+    model_rows,
+    verdict,
+)
 from botprobe.report.charts import HEIGHT, WIDTH, Chart, Colours
 from botprobe.report.html import template_environment
 
@@ -20,14 +25,24 @@ USUAL, ABNORMAL, HOLIDAY = 5, 0, 6
 Point = tuple[float, float]
 
 
-def maillog_page(analysis: Analysis) -> str:
-    """Write the analysis as a page."""
+def maillog_page(analysis: Analysis, access: str | None = None) -> str:
+    """Write the analysis as a page.
+
+    Args:
+        analysis: what the logs say.
+        access: the access map against the drivers, if there are any.
+    """
     return (
         template_environment()
         .get_template("maillog.html")
         .render(
             verdict=verdict(analysis),
             document=maillog_document(analysis),
+            incidents=[(one, effect_sentence(one)) for one in analysis.incidents],
+            model=model_rows(analysis),
+            change=analysis.change,
+            changes=[] if analysis.change is None else change_table(analysis.change),
+            access=[] if access is None else access.expandtabs().splitlines(),
             charts=maillog_charts(analysis, Colours.of_page()),
             version=__version__,
         )
@@ -75,7 +90,7 @@ def _alpha(analysis: Analysis, colours: Colours) -> Chart | None:
     picture = pygal.DateLine(
         **_style(colours, (USUAL, HOLIDAY, ABNORMAL)),
         stroke=False,
-        dots_size=2,
+        dots_size=3,
         x_label_rotation=20,
         range=(0, max(day.alpha or 0 for day in days)),
     )
@@ -102,7 +117,7 @@ def _queries(analysis: Analysis, colours: Colours) -> Chart | None:
     )
     ends = (min(x for x, _ in points), max(x for x, _ in points))
     fit = [(x, line.at(x)) for x in ends]
-    picture = _scatter(points, "days", colours)
+    picture = _scatter(points, "days", ("N_c", "D_q - N_p"), colours)
     picture.add("fit", fit, stroke=True, show_dots=False)
     return _chart("chart-queries", "DNS queries over connections", text, picture)
 
@@ -114,7 +129,7 @@ def _driver(analysis: Analysis, colours: Colours) -> Chart | None:
     points = _driver_points(analysis.days, worst.series)
     r = "not defined" if worst.correlation is None else f"{worst.correlation:.2f}"
     text = f"Client {worst.client} made {worst.share:.1%} of all connections; correlation {r}."
-    picture = _scatter(points, worst.client, colours)
+    picture = _scatter(points, "days", ("N_c(A)", "N_c"), colours)
     return _chart("chart-driver", f"N_c over N_c(A), A = {worst.client}", text, picture)
 
 
@@ -123,8 +138,16 @@ def _driver_points(days: Sequence[Figures], series: Sequence[int]) -> list[Point
     return [(float(own), float(day.connects)) for own, day in pairs][-MAX_POINTS:]
 
 
-def _scatter(points: Sequence[Point], name: str, colours: Colours) -> pygal.XY:
-    picture = pygal.XY(**_style(colours, (USUAL, ABNORMAL)), stroke=False, dots_size=2)
+def _scatter(
+    points: Sequence[Point], name: str, axes: tuple[str, str], colours: Colours
+) -> pygal.XY:
+    picture = pygal.XY(
+        **_style(colours, (USUAL, ABNORMAL)),
+        stroke=False,
+        dots_size=3,
+        x_title=axes[0],
+        y_title=axes[1],
+    )
     picture.add(name, list(points))
     return picture
 
@@ -136,6 +159,8 @@ def _style(colours: Colours, series: Sequence[int]) -> dict[str, object]:
         foreground=colours.ink,
         foreground_strong=colours.ink,
         foreground_subtle=colours.line,
+        guide_stroke_color=colours.line,
+        major_guide_stroke_color=colours.line,
         colors=tuple(colours.series[number] for number in series),
         font_family="inherit",
     )
@@ -146,6 +171,7 @@ def _style(colours: Colours, series: Sequence[int]) -> dict[str, object]:
         "js": [],  # the default would load a script from pygal's own site
         "show_legend": True,
         "legend_at_bottom": True,
+        "value_formatter": lambda value: f"{value:,.10g}",
         "disable_xml_declaration": True,
     }
 

@@ -58,7 +58,8 @@ class Outputs:
     def refresh(self, analysis: Analysis) -> None:
         """Write the files only, each whole."""
         if self.html is not None:
-            write_whole(self.html, maillog_page(analysis))
+            access = driver_map(analysis, self.action) if analysis.drivers else None
+            write_whole(self.html, maillog_page(analysis, access))
         if self.textfile is not None:
             write_whole(self.textfile, metrics_text(analysis))
         if self.map is not None:

@@ -11,11 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from botprobe.model.text import visible
-from botprobe.observers.maillog import model as published
 from botprobe.observers.maillog.analysis import Analysis, Incident
 from botprobe.observers.maillog.effect import BeforeAfter
-from botprobe.observers.maillog.fit import Line
-from botprobe.observers.maillog.wording import incident_sentence, usual_alpha, verdict
+from botprobe.observers.maillog.wording import (
+    change_table,
+    effect_sentence,
+    incident_sentence,
+    model_rows,
+    verdict,
+)
 
 BARS = "▁▂▃▄▅▆▇█"
 # As many days as fit beside their names on a terminal of 100 columns.
@@ -83,39 +87,10 @@ def _curves(analysis: Analysis) -> RenderableType:
 
 
 def _model(analysis: Analysis) -> RenderableType:
-    model = analysis.model
     grid = Table.grid(padding=(0, 2))
-    grid.add_row(Text("m_SMTP", style="dim"), _fit(model.dns, published.PUBLISHED_M_SMTP))
-    grid.add_row(Text("s", style="dim"), _fit(model.mails, published.PUBLISHED_S))
-    grid.add_row(Text("alpha", style="dim"), _usual_alpha(analysis))
-    if model.q is not None:
-        kn = "" if model.kn is None else f", kn = {model.kn:.2f}"
-        grid.add_row(Text("q", style="dim"), Text(f"{model.q:.3f}{kn}"))
+    for name, value in model_rows(analysis):
+        grid.add_row(Text(name, style="dim"), Text(value))
     return grid
-
-
-def _usual_alpha(analysis: Analysis) -> Text:
-    kinds = (
-        ("working days", False, published.PUBLISHED_ALPHA_WEEKDAY),
-        ("holidays", True, published.PUBLISHED_ALPHA_HOLIDAY),
-    )
-    parts = [
-        f"{alpha:.2f} on {name} (published {value:.2f})"
-        for name, holiday, value in kinds
-        if (alpha := usual_alpha(analysis.days, holiday=holiday)) is not None
-    ]
-    worst = ", ".join(f"{value:.2f}" for value in published.PUBLISHED_ALPHA_ABNORMAL)
-    return Text("; ".join([*parts, f"published abnormal days {worst}"]))
-
-
-def _fit(line: Line | None, published_value: float) -> Text:
-    if line is None:
-        return Text("not measured: it takes five days with D_q, or with mails", style="dim")
-    r = "" if line.r is None else f", r = {line.r:.3f}"
-    return Text(
-        f"{line.slope:.3f} (95 %: {line.low:.3f} to {line.high:.3f}), "
-        f"{line.points} days{r}; published {published_value}"
-    )
 
 
 def _rejects(analysis: Analysis) -> RenderableType:
@@ -151,30 +126,24 @@ def _incident(incident: Incident) -> RenderableType:
     if incident.alarm.alpha is None:
         return Text(f"{incident.alarm.day}: {incident.alarm.because}", style="yellow")
     text = Text(visible(incident_sentence(incident)), style="red")
-    effect = incident.effect
-    if effect is None or not incident.drivers:
-        return text
-    shown = ", ".join(incident.drivers[:MAX_ROWS])
-    alpha = "none" if effect.alpha_without is None else f"{effect.alpha_without:.2f}"
-    asked = "" if effect.queries_without is None else f", D_q {effect.queries_without:,.0f}"
-    text.append(
-        f"\n  without {visible(shown)}: N_c {effect.connects_without:,}, alpha {alpha}{asked}",
-        style="default",
-    )
+    effect = effect_sentence(incident)
+    if effect is not None:
+        shown = ", ".join(incident.drivers[:MAX_ROWS])
+        if len(incident.drivers) > MAX_ROWS:
+            shown += f" and {len(incident.drivers) - MAX_ROWS:,} more"
+        text.append(f"\n  without {visible(shown)}: {effect}", style="default")
     return text
 
 
 def _change(change: BeforeAfter) -> RenderableType:
-    def pair(values: tuple[float | None, float | None], decimals: int = 0) -> str:
-        return " to ".join(
-            "unknown" if value is None else f"{value:,.{decimals}f}" for value in values
-        )
-
-    return Text(
-        f"Since {change.since}: alpha from {pair(change.alpha, 2)}, N_c from "
-        f"{pair(change.connects)}, D_q from {pair(change.queries)} (medians of "
-        f"{change.days_before} days before, {change.days_after} after)."
-    )
+    first, *rows = change_table(change)
+    table = Table(box=None, pad_edge=False, header_style="dim", title=f"Since {change.since}")
+    table.title_justify, table.title_style = "left", "bold"
+    for name in first:
+        table.add_column(name, justify="left" if name == first[0] else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _mx_askers(analysis: Analysis) -> RenderableType:

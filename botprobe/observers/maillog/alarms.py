@@ -6,7 +6,7 @@ Without either alpha alone is judged, and the alarm says so.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -188,28 +188,37 @@ def _strangers_surge(day: Figures, days: Sequence[Figures], alpha: Score) -> Ala
 
 
 def _level_shifts(days: Sequence[Figures]) -> list[Alarm]:
-    shifts: list[Alarm] = []
+    """Return one alarm for each first day of new levels."""
+    shifts: dict[date, list[str]] = {}
     for name, measure in (
         ("N_c", log_connects),
         ("alpha", log_alpha),
-        ("the rejects per connection", log_reject_rate),
+        ("the number of rejects per connection", log_reject_rate),
     ):
-        shifts += _shifts_of(days, name, measure)
-    return shifts
+        for day, factor in _shifts_of(days, measure):
+            shifts.setdefault(day, []).append(f"{name} is {factor:.2f} times")
+    return [
+        Alarm(
+            kind=AlarmKind.LEVEL_SHIFT,
+            day=day,
+            because=f"{_listed(told)} what it was before this day.",
+        )
+        for day, told in shifts.items()
+    ]
 
 
-def _shifts_of(days: Sequence[Figures], name: str, measure: Measure) -> list[Alarm]:
+def _listed(told: Sequence[str]) -> str:
+    *others, last = told
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _shifts_of(days: Sequence[Figures], measure: Measure) -> Iterator[tuple[date, float]]:
+    """Yield the first day of each new level, and how many times the former it is."""
     judged = [(day, value) for day in days if (value := measure(day)) is not None]
     flat = _without_rhythm(judged)
     borders = [0, *change_points(flat), len(flat)]
-    shifts = []
     for start, middle, end in zip(borders, borders[1:], borders[2:], strict=False):
-        before = _mean(flat[start:middle])
-        after = _mean(flat[middle:end])
-        because = f"{name} is {math.exp(after - before):.2f} times what it was before this day."
-        day = judged[middle][0].day
-        shifts.append(Alarm(kind=AlarmKind.LEVEL_SHIFT, day=day, because=because))
-    return shifts
+        yield judged[middle][0].day, math.exp(_mean(flat[middle:end]) - _mean(flat[start:middle]))
 
 
 def _without_rhythm(judged: Sequence[tuple[Figures, float]]) -> list[float]:

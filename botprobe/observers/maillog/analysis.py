@@ -124,6 +124,7 @@ def analyse(tally: LogTally, dns: DnsTally | None, choices: Choices) -> Analysis
     model = fit_model(days)
     log = _Log(tally, days, model, left_out)
     incidents = [log.incident(alarm) for alarm in find_alarms(days, hours)]
+    effects = [one.effect for one in incidents if one.effect is not None and one.drivers]
     unread = tally.unread.count + (dns.unread.count if dns else 0)
     return Analysis(
         days=tuple(days),
@@ -134,7 +135,7 @@ def analyse(tally: LogTally, dns: DnsTally | None, choices: Choices) -> Analysis
         monitors=tuple(log.names[number] for number in sorted(watched)),
         mx_askers=tuple(dns.mx_askers()) if dns else (),
         query_types=dict(dns.types) if dns else {},
-        change=None if choices.acted is None else before_and_after(days, choices.acted),
+        change=None if choices.acted is None else before_and_after(days, effects, choices.acted),
         client_count=len(tally.clients),
         lines=tally.lines + (dns.lines if dns else 0),
         unread=unread,

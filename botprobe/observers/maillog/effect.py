@@ -34,16 +34,33 @@ class Effect:
     """By the model; None without D_q or without a model."""
 
 
+@dataclass(frozen=True, slots=True)
+class Medians:
+    """Of some days."""
+
+    connects: float | None
+    alpha: float | None
+    queries: float | None
+
+    def of(self, name: str) -> float | None:
+        """Return one by its name in the method: N_c, alpha or D_q."""
+        return {"N_c": self.connects, "alpha": self.alpha, "D_q": self.queries}[name]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeforeAfter:
-    """Medians of the days before and after an action."""
+    """The days before and after an action, and what was foretold of it."""
 
     since: date
     days_before: int
+    days_abnormal: int
+    """Of the days before, those with drivers."""
     days_after: int
-    connects: tuple[float | None, float | None]
-    alpha: tuple[float | None, float | None]
-    queries: tuple[float | None, float | None]
+    before: Medians
+    abnormal: Medians | None
+    foretold: Medians | None
+    """The abnormal days without their drivers."""
+    after: Medians
 
 
 def foretell(
@@ -67,20 +84,48 @@ def foretell(
     )
 
 
-def before_and_after(days: Sequence[Figures], since: date) -> BeforeAfter:
-    """Compare the days before an action with those from it on."""
+def before_and_after(
+    days: Sequence[Figures], effects: Sequence[Effect], since: date
+) -> BeforeAfter:
+    """Compare the days before an action with those from it on.
+
+    Args:
+        days: all days.
+        effects: what each abnormal day would have been without its drivers.
+        since: the first day of the action.
+    """
     before = [day for day in days if day.day < since]
     after = [day for day in days if day.day >= since]
+    told = [effect for effect in effects if effect.day < since]
     return BeforeAfter(
         since=since,
         days_before=len(before),
+        days_abnormal=len(told),
         days_after=len(after),
-        connects=(
-            _median(d.measured_connects for d in before),
-            _median(d.measured_connects for d in after),
-        ),
-        alpha=(_median(d.alpha for d in before), _median(d.alpha for d in after)),
-        queries=(_median(d.queries for d in before), _median(d.queries for d in after)),
+        before=_medians(before),
+        abnormal=Medians(
+            _median(effect.connects for effect in told),
+            _median(effect.alpha for effect in told),
+            _median(effect.queries for effect in told),
+        )
+        if told
+        else None,
+        foretold=Medians(
+            _median(effect.connects_without for effect in told),
+            _median(effect.alpha_without for effect in told),
+            _median(effect.queries_without for effect in told),
+        )
+        if told
+        else None,
+        after=_medians(after),
+    )
+
+
+def _medians(days: Sequence[Figures]) -> Medians:
+    return Medians(
+        _median(day.measured_connects for day in days),
+        _median(day.alpha for day in days),
+        _median(day.queries for day in days),
     )
 
 

@@ -5,7 +5,16 @@ from statistics import median
 
 from botprobe.observers.maillog.analysis import Analysis, Incident
 from botprobe.observers.maillog.drivers import Cause
+from botprobe.observers.maillog.effect import BeforeAfter, Medians
 from botprobe.observers.maillog.figures import Figures
+from botprobe.observers.maillog.fit import Line
+from botprobe.observers.maillog.model import (
+    PUBLISHED_ALPHA_ABNORMAL,
+    PUBLISHED_ALPHA_HOLIDAY,
+    PUBLISHED_ALPHA_WEEKDAY,
+    PUBLISHED_M_SMTP,
+    PUBLISHED_S,
+)
 
 CAUSES = {
     Cause.SMTP_DOS: "few clients connect and hand nothing in (SMTP-DoS, or a broken program)",
@@ -38,7 +47,7 @@ def verdict(analysis: Analysis) -> str:
         hosts = "One host asks" if askers == 1 else f"{askers} hosts ask"
         sentences.append(
             f"{hosts} for MX records without being a mail server, "
-            f"first {first.client} ({first.mx_queries} on {first.day})."
+            f"first {first.client} ({first.mx_queries:,} on {first.day})."
         )
     return " ".join(sentences)
 
@@ -56,7 +65,7 @@ def incident_sentence(incident: Incident) -> str:
         if first.alpha_without is not None:
             sentence += f" Without it alpha would be {first.alpha_without:.2f}."
     else:
-        sentence += f" {found.crowd} clients wasted more connections than usual"
+        sentence += f" {found.crowd:,} clients wasted more connections than usual"
         sentence += "; none of them is to blame alone."
     return sentence
 
@@ -74,6 +83,71 @@ def no_connections(analysis: Analysis) -> str:
     return f"No event of a mail server was recognised in {analysis.lines} lines."
 
 
+def effect_sentence(incident: Incident) -> str | None:
+    """Return what the day would have been without its drivers; None without any."""
+    effect = incident.effect
+    if effect is None or not incident.drivers:
+        return None
+    alpha = "none" if effect.alpha_without is None else f"{effect.alpha_without:.2f}"
+    asked = "" if effect.queries_without is None else f", D_q {effect.queries_without:,.0f}"
+    return f"N_c {effect.connects_without:,}, alpha {alpha}{asked}"
+
+
+def change_table(change: BeforeAfter) -> list[tuple[str, ...]]:
+    """Return what an action did, the heads first; each measure is a median of days."""
+    columns: list[tuple[str, Medians | None]] = [
+        (f"{change.days_before} days before", change.before),
+        (f"{change.days_abnormal} abnormal ones", change.abnormal),
+        ("these without their drivers", change.foretold),
+        (f"{change.days_after} days after", change.after),
+    ]
+    known = [(name, medians) for name, medians in columns if medians is not None]
+    rows = [("medians", *(name for name, _ in known))]
+    for name, decimals in (("N_c", 0), ("alpha", 2), ("D_q", 0)):
+        values = [medians.of(name) for _, medians in known]
+        texts = ("unknown" if value is None else f"{value:,.{decimals}f}" for value in values)
+        rows.append((name, *texts))
+    return rows
+
+
+def model_rows(analysis: Analysis) -> list[tuple[str, str]]:
+    """Return the habits of the server: each one's name and value, beside what was published."""
+    model = analysis.model
+    rows = [
+        ("m_SMTP", _fit(model.dns, PUBLISHED_M_SMTP)),
+        ("s", _fit(model.mails, PUBLISHED_S)),
+        ("alpha", _usual_alphas(analysis)),
+    ]
+    if model.q is not None:
+        kn = "" if model.kn is None else f", kn = {model.kn:.2f}"
+        rows.append(("q", f"{model.q:.3f}{kn}"))
+    return rows
+
+
+def _fit(line: Line | None, published_value: float) -> str:
+    if line is None:
+        return "not measured: it takes five days with D_q, or with mails"
+    r = "" if line.r is None else f", r = {line.r:.3f}"
+    return (
+        f"{line.slope:.3f} (95 %: {line.low:.3f} to {line.high:.3f}), "
+        f"{line.points} days{r}; published {published_value}"
+    )
+
+
+def _usual_alphas(analysis: Analysis) -> str:
+    kinds = (
+        ("working days", False, PUBLISHED_ALPHA_WEEKDAY),
+        ("holidays", True, PUBLISHED_ALPHA_HOLIDAY),
+    )
+    parts = [
+        f"{alpha:.2f} on {name} (published {value:.2f})"
+        for name, holiday, value in kinds
+        if (alpha := usual_alpha(analysis.days, holiday=holiday)) is not None
+    ]
+    worst = ", ".join(f"{value:.2f}" for value in PUBLISHED_ALPHA_ABNORMAL)
+    return "; ".join([*parts, f"published abnormal days {worst}"])
+
+
 def usual_alpha(days: tuple[Figures, ...], *, holiday: bool) -> float | None:
     """Return the median of alpha on working days or on holidays."""
     known = [day.alpha for day in days if day.holiday == holiday and day.alpha is not None]
@@ -89,8 +163,8 @@ def _health(analysis: Analysis) -> str:
         if (alpha := usual_alpha(analysis.days, holiday=holiday)) is not None
     ]
     return (
-        f"In {len(analysis.days)} days the server took {mails} mails in {connects} connections "
-        f"of {analysis.client_count} clients; alpha is usually {' and '.join(usual)}."
+        f"In {len(analysis.days)} days the server took {mails:,} mails in {connects:,} connections "
+        f"of {analysis.client_count:,} clients; alpha is usually {' and '.join(usual)}."
     )
 
 

@@ -92,6 +92,31 @@ class TestCommand:
         assert text.count("<svg") == 4
         assert "<script" not in text
 
+    def test_the_page_says_what_to_do_and_what_it_did(
+        self, logs: tuple[Path, Path], tmp_path: Path
+    ) -> None:
+        """A page with level shifts, an effect foretold and measured, and the access map."""
+        mail, _ = logs
+        later = [replace(day, day=day.day + timedelta(days=29)) for day in _days()[:-1]]
+        quiet = [replace(day, visits=day.visits[:5]) for day in later]
+        with mail.open("a") as file:
+            file.writelines(postfix_lines(quiet))
+        since = LAST + timedelta(days=1)
+
+        done = _botprobe(
+            mail, "--year", "2026", "--acted", since.isoformat(), "--html", tmp_path / "page.html"
+        )
+
+        assert done.returncode == 0, done.stderr
+        page = (tmp_path / "page.html").read_text()
+        assert "level-shift" in page
+        assert "28 days after" in page
+        assert "1 abnormal ones" in page
+        assert f"{DRIVER}    REJECT drives" in page
+        assert "N_c 140, alpha 0.71" in page
+        assert "\\x" not in page
+        assert f"Since {since}" in done.stdout
+
     def test_the_screen_begins_with_a_verdict(self, logs: tuple[Path, Path]) -> None:
         """Without options a paragraph in plain words stands on top."""
         done = _botprobe(logs[0], "--year", "2026")

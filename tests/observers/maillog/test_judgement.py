@@ -1,6 +1,7 @@
 """From figures to conclusions: fits, level shifts, baselines, drivers, what a filter would do."""
 
 import random
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
@@ -18,12 +19,12 @@ from botprobe.observers.maillog.changes import change_points
 from botprobe.observers.maillog.clients import MAX_CLIENT_BYTES, ClientNames
 from botprobe.observers.maillog.dossier import observations
 from botprobe.observers.maillog.drivers import Cause
-from botprobe.observers.maillog.effect import Action, access_map, before_and_after
+from botprobe.observers.maillog.effect import Action, Medians, access_map, before_and_after
 from botprobe.observers.maillog.figures import Figures
 from botprobe.observers.maillog.fit import fit_line
 from botprobe.observers.maillog.model import fit_model
 from botprobe.observers.maillog.tally import LogTally
-from botprobe.observers.maillog.wording import verdict
+from botprobe.observers.maillog.wording import change_table, verdict
 from tests.observers.maillog.conftest import CountLines
 from tests.observers.maillog.synthetic import UNKNOWN, Day, Visit, postfix_lines
 
@@ -129,6 +130,22 @@ class TestChangePoints:
         (found,) = change_points(values)
 
         assert abs(found - 30) <= 1
+
+    def test_one_day_of_many_shifts_is_one_alarm(self) -> None:
+        """N_c, alpha and rejects that change on the same day are told together."""
+        days = [
+            replace(_figures(day.day, 3 * day.connects, 0.3), rejects={}) if number >= 21 else day
+            for number, day in enumerate(_month(queries=False))
+        ]
+
+        (shift,) = [one for one in find_alarms(days) if one.kind is AlarmKind.LEVEL_SHIFT]
+
+        assert shift.day == days[21].day
+        assert re.fullmatch(
+            r"N_c is [23]\.\d\d times, alpha is 0\.4\d times and the number of rejects per "
+            r"connection is 0\.3\d times what it was before this day\.",
+            shift.because,
+        )
 
     def test_one_wild_day_is_no_shift(self) -> None:
         """An event is not a level."""
@@ -357,17 +374,44 @@ class TestMonitors:
 
 
 class TestEffect:
-    def test_compares_before_and_after(self) -> None:
-        """The medians of both sides of the day of an action stand beside each other."""
+    def test_compares_what_was_foretold_with_what_came(self, count_lines: CountLines) -> None:
+        """Days before, the abnormal ones, these without their drivers, and the days after."""
+        driver = Visit(client="198.51.100.7", refused=2_000)
+        visits = tuple(Visit(client=client, accepted=7, idle=3) for client in REGULAR)
         days = [
-            _figures(MONDAY + timedelta(days=n), 1_000, 0.3 if n < 7 else 0.7) for n in range(14)
+            Day(MONDAY + timedelta(days=n), (*visits, driver) if n in {18, 21} else visits)
+            for n in range(28)
+        ]
+        since = MONDAY + timedelta(days=22)
+
+        change = analyse(
+            count_lines(postfix_lines(days), date(2026, 11, 1)), None, Choices(acted=since)
+        ).change
+
+        assert change is not None
+        assert (change.days_before, change.days_abnormal, change.days_after) == (22, 2, 6)
+        assert change.abnormal == Medians(2_300, 210 / 2_300, None)
+        assert change.foretold == Medians(300, 0.7, None)
+        assert change.after == Medians(300, 0.7, None)
+        assert change_table(change)[:2] == [
+            (
+                "medians",
+                "22 days before",
+                "2 abnormal ones",
+                "these without their drivers",
+                "6 days after",
+            ),
+            ("N_c", "300", "2,300", "300", "300"),
         ]
 
-        change = before_and_after(days, MONDAY + timedelta(days=7))
+    def test_without_an_alarm_nothing_was_foretold(self) -> None:
+        """Days before and after are compared all the same."""
+        days = _month()
 
-        assert (change.days_before, change.days_after) == (7, 7)
-        assert change.alpha == (0.3, 0.7)
-        assert change.queries == (None, None)
+        change = before_and_after(days, [], days[20].day)
+
+        assert (change.abnormal, change.foretold) == (None, None)
+        assert change.after.queries is not None
 
     def test_writes_a_cidr_table(self) -> None:
         """Each client has a line with the action that was chosen."""
