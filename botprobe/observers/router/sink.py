@@ -7,10 +7,11 @@ own, so that the bot's address is the boundary.
 
 import asyncio
 import mailbox
+import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from ipaddress import ip_address
 from pathlib import Path
@@ -26,18 +27,34 @@ MAX_RECIPIENTS = 100
 MAX_SESSIONS = 200
 # Seconds that a session may be silent.
 SILENCE = 60
+# Octets that the bytes of one mail may take in memory, with what each line takes besides them, and
+# those of all sessions together.
+MAX_WEIGHT = 3 * MAX_MAIL
+MAX_MEMORY = 128 << 20
+_LINE = 100
+# Seconds between two counts of what a full Maildir holds: somebody may have taken mails away.
+_RECOUNT = 60
 
 
 @dataclass(slots=True)
 class SinkHandler:
     """What aiosmtpd calls; keeps each mail whole, until there are too many bytes."""
 
+    path: Path
     folder: mailbox.Maildir
     name: str
     most_bytes: int
     kept: int = 0
     refused: int = 0
     _bytes: int = 0
+    """Of the mails in the Maildir, and of those on their way into it."""
+    _writing: int = 0
+    _counted: float = field(default_factory=time.monotonic)
+
+    async def count(self) -> None:
+        """See how much the Maildir holds already."""
+        self._counted = time.monotonic()
+        self._bytes = await asyncio.to_thread(_bytes_in, self.path) + self._writing
 
     async def handle_RCPT(  # noqa: N802  # aiosmtpd's name
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
@@ -51,19 +68,34 @@ class SinkHandler:
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's name
         """Keep a mail; say "try again later" if that is not possible."""
-        del server
         mail = self._trace(session, envelope) + envelope.content
-        if self._bytes + len(mail) > self.most_bytes:
+        said = "250 OK" if await self._keep(mail) else "452 insufficient system storage"
+        server.release()
+        return said
+
+    async def _keep(self, mail: bytes) -> bool:
+        if not await self._has_room(len(mail)):
             self.refused += 1
-            return "452 insufficient system storage"
+            return False
+        # Taken before it is written: meanwhile others ask for room.
+        self._bytes += len(mail)
+        self._writing += len(mail)
         try:
             await asyncio.to_thread(self.folder.add, mail)
         except OSError:
+            self._bytes -= len(mail)
             self.refused += 1
-            return "452 insufficient system storage"
-        self._bytes += len(mail)
+            return False
+        finally:
+            self._writing -= len(mail)
         self.kept += 1
-        return "250 OK"
+        return True
+
+    async def _has_room(self, size: int) -> bool:
+        if self._bytes + size > self.most_bytes and time.monotonic() - self._counted > _RECOUNT:
+            with suppress(OSError):  # the Maildir was taken away: writing will tell
+                await self.count()
+        return self._bytes + size <= self.most_bytes
 
     def _trace(self, session: Any, envelope: Any) -> bytes:
         """Write the fields that a delivering server adds (RFC 5321, section 4.4)."""
@@ -80,6 +112,58 @@ class SinkHandler:
             f"\t{formatdate()}",
         ]
         return "".join(f"{line}\r\n" for line in lines).encode("ascii", "replace")
+
+
+def _bytes_in(maildir: Path) -> int:
+    total = 0
+    for name in ("new", "cur"):
+        with os.scandir(maildir / name) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # somebody takes mails away meanwhile
+                    total += entry.stat(follow_symlinks=False).st_size
+    return total
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What all sessions keep in memory of mails that are not whole yet."""
+
+    taken: int = 0
+
+
+class _Weighed(asyncio.Protocol):
+    """What aiosmtpd lacks: a session that takes too much memory is cut off.
+
+    It keeps a mail as a list of lines, forty times as large as an empty line is, and a line without
+    an end as it comes (1.4.6).
+    """
+
+    def __init__(self, memory: _Memory, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._memory, self._weight = memory, 0
+        self.has_ended = False
+
+    def data_received(self, data: bytes) -> None:
+        """Weigh what comes."""
+        weight = len(data) + _LINE * data.count(b"\n")
+        self._weight += weight
+        self._memory.taken += weight
+        if self._weight > MAX_WEIGHT or self._memory.taken > MAX_MEMORY:
+            transport: asyncio.Transport = self.transport  # type: ignore[attr-defined]  # aiosmtpd's
+            transport.abort()
+        else:
+            super().data_received(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Give the memory back."""
+        self.has_ended = True
+        self.release()
+        super().connection_lost(error)
+
+    def release(self) -> None:
+        """Give the memory of a mail back that was kept or refused."""
+        self._memory.taken -= self._weight
+        self._weight = 0
 
 
 class _Full(asyncio.Protocol):
@@ -103,23 +187,25 @@ async def open_sink(
         port: any above 1023 needs no privilege.
         folder: the Maildir; it is made if it is not there.
         name: our own, for the greeting and the Received field.
-        most_bytes: of all mails of this run together.
+        most_bytes: of all mails in the Maildir together.
 
     Raises:
         InputError: aiosmtpd is not installed, the Maildir cannot be written, or the port is taken.
     """
-    smtp = _library()
+    session_type = _session_type()
     try:
-        maildir = mailbox.Maildir(folder, create=True)
+        maildir = _open_maildir(folder)
+        handler = SinkHandler(folder, maildir, name, most_bytes)
+        await handler.count()
     except OSError as error:
         raise InputError(f"cannot write the Maildir {folder}: {error.strerror}") from error
-    handler = SinkHandler(maildir, name, most_bytes)
-    open_sessions: WeakSet[Any] = WeakSet()
+    sessions, memory = WeakSet[Any](), _Memory()
 
     def session() -> Any:
-        if sum(one.transport is not None for one in open_sessions) >= MAX_SESSIONS:
+        if sum(not one.has_ended for one in sessions) >= MAX_SESSIONS:
             return _Full()
-        one = smtp(
+        one = session_type(
+            memory,
             handler,
             hostname=name,
             ident="ESMTP",
@@ -127,7 +213,7 @@ async def open_sink(
             timeout=SILENCE,
             enable_SMTPUTF8=True,
         )
-        open_sessions.add(one)
+        sessions.add(one)
         return one
 
     try:
@@ -140,15 +226,22 @@ async def open_sink(
         yield handler
 
 
+def _open_maildir(folder: Path) -> mailbox.Maildir:
+    """Make what is missing; the library leaves a folder that is there, but empty, as it is."""
+    for path in (folder, folder / "tmp", folder / "new", folder / "cur"):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return mailbox.Maildir(folder, create=False)
+
+
 def _token(text: str) -> str:
     """Cut a name of the bot's to one that ends no line and no field."""
     kept = visible(text)[:255]
     return "".join(each for each in kept if each.isascii() and each not in "<>()[]; \t")
 
 
-def _library() -> Any:
+def _session_type() -> Any:
     try:
         from aiosmtpd.smtp import SMTP  # noqa: PLC0415  # optional
     except ImportError as error:
         raise InputError("the sink needs the package aiosmtpd: install botprobe[sink]") from error
-    return SMTP
+    return type("Session", (_Weighed, SMTP), {})
