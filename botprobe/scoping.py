@@ -85,8 +85,11 @@ def require_heeded(party: Party, settings: Settings) -> None:
 def _opted_out(settings: Settings) -> tuple[Party, ...]:
     file = optout_file(settings)
     parties = () if file is None else tuple(entry.party for entry in read_entries(file))
-    for party in parties:
-        require_heeded(party, settings)
+    try:
+        for party in parties:
+            require_heeded(party, settings)
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from error
     return parties
 
 

@@ -34,7 +34,7 @@ def test_a_system_that_nothing_tells_stops_everything(tmp_path: Path) -> None:
     file.write_text("AS64500 2026-11-26 noc@example.net\n")
     settings = Settings(scope=ScopeTable(optout=str(file)))
 
-    with pytest.raises(ConfigError, match=r"AS64500: no file of \[network\] mmdb"):
+    with pytest.raises(ConfigError, match=r"optout: AS64500: no file of \[network\] mmdb"):
         scope_of(settings)
     known = Settings(scope=settings.scope, network=NetworkTable(mmdb=("asn.mmdb",)))
     assert len(scope_of(known).opted_out) == 1

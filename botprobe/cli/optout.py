@@ -26,7 +26,7 @@ optout = typer.Typer(name="optout", help="Leave alone whoever asks for it.", no_
 # Of the names of an address, how many the answer shows.
 SHOWN = 4
 
-Contact = Annotated[str, typer.Option(help="Who asked: a mail address.", metavar="MAIL")]
+Contact = Annotated[str, typer.Option(help="Who asked: a mail address, or a page.", metavar="MAIL")]
 Reason = Annotated[str, typer.Option(help="Why, in a few words.", metavar="TEXT")]
 
 

@@ -69,8 +69,9 @@ def test_no_sequence_of_mails_restarts_and_reloads_breaks_a_rule_on_the_wire(
         assert seen["broken"] == []
         assert seen["alive"]
         assert 10 <= seen["reached"] <= seen["granted"]
-        assert {"own network", "opted out", "benchmarking, RFC 2544"} <= set(seen["reasons"])
-    assert any("for a day is spent" in why for why in trials[0]["reasons"])
+    reasons = set().union(*(seen["reasons"] for seen in trials))
+    assert {"own network", "opted out", "benchmarking, RFC 2544"} <= reasons
+    assert any("for a day is spent" in why for why in reasons)
 
 
 NOON = 1_764_158_400.0
