@@ -3,12 +3,14 @@
 All functions work inside the transaction of their caller.
 """
 
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select, update
 
 from botprobe.model.target import Target
 from botprobe.model.work import Claim, Rank
@@ -18,8 +20,9 @@ from botprobe.store.sightings import sightings_of_all
 
 # Seconds for which a later look waits for a worker of another place than the look before.
 OTHERS_FIRST = 600.0
-# Looks for hosts of one rank: each finds no more of the networks that the one before filled.
-LOOKS = 3
+# Hosts of one rank that a claim looks at, if those at the front are of crowded networks. A campaign
+# may name a hundred thousand addresses of one network; no claim is to read them all.
+AHEAD = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,34 +40,44 @@ class Bid:
     """Of these, how many only fresh hosts may be."""
 
 
-@dataclass(slots=True, kw_only=True)
 class NetworkRoom:
     """How many hosts of each network may still be claimed."""
 
-    network: ColumnElement[str]
-    """Expression for the network of a host."""
-    most: int
-    """Claims that a network may have at the same time."""
-    taken: dict[str, int] = field(default_factory=dict)
+    def __init__(self, claimed: Iterable[str], most: int) -> None:
+        self._taken, self._most = Counter(map(network_of, claimed)), most
 
-    def full(self) -> list[str]:
-        """Return the networks that have no room."""
-        return [name for name, count in self.taken.items() if count >= self.most]
+    def fitting(self, ips: Iterable[str], wanted: int) -> list[str]:
+        """Return those of some hosts that find room, in their order, so many at most."""
+        taken, found = Counter[str](), list[str]()
+        for ip in ips:
+            network = network_of(ip)
+            if len(found) < wanted and self._taken[network] + taken[network] < self._most:
+                taken[network] += 1
+                found.append(ip)
+        return found
 
-    def take(self, network: str) -> bool:
-        """Take a place, if there is one."""
-        count = self.taken.get(network, 0)
-        if count < self.most:
-            self.taken[network] = count + 1
-            return True
-        return False
+    def take(self, ips: Iterable[str]) -> None:
+        """Count hosts that were claimed."""
+        self._taken.update(map(network_of, ips))
 
 
-def room_of(connection: Connection, network: ColumnElement[str], most: int) -> NetworkRoom:
+def network_of(ip: str) -> str:
+    """Name the /24 or /48 around an address by its first three numbers.
+
+    A worker does so thousands of times a second, and ``ipaddress`` takes twenty times as long.
+    """
+    if ":" not in ip:
+        return ip.rpartition(".")[0]
+    first, gap, last = ip.partition("::")
+    head, tail = (part.split(":") if part else [] for part in (first, last))
+    zeros = ["0"] * (8 - len(head) - len(tail)) if gap else []
+    return ":".join([*head, *zeros, *tail][:3])
+
+
+def room_of(connection: Connection, most: int) -> NetworkRoom:
     """Count the claims of each network; nobody else may make some meanwhile."""
-    query = select(network, func.count()).where(hosts.c.lease.is_not(None)).group_by(network)
-    taken = {row[0]: row[1] for row in connection.execute(query)}
-    return NetworkRoom(network=network, most=most, taken=taken)
+    claimed = select(hosts.c.ip).where(hosts.c.lease.is_not(None))
+    return NetworkRoom(connection.scalars(claimed), most)
 
 
 def claim_hosts(connection: Connection, bid: Bid, room: NetworkRoom) -> list[Claim]:
@@ -98,40 +111,33 @@ def _ranks_due(connection: Connection, bid: Bid) -> list[Rank]:
 
 
 def _claimable(bid: Bid, rank: Rank) -> tuple[ColumnElement[bool], ...]:
-    now = bid.now.timestamp()
     # Who is due at once is due whatever the clock says: it may have been set back.
-    due = hosts.c.due <= now if rank is Rank.LATER else hosts.c.due.is_not(None)
-    free = or_(hosts.c.lease.is_(None), and_(hosts.c.lease < now, hosts.c.owner != bid.owner))
-    return hosts.c.rank == int(rank), due, free
+    later = rank is Rank.LATER
+    due = hosts.c.due <= bid.now.timestamp() if later else hosts.c.due.is_not(None)
+    return hosts.c.rank == int(rank), due, _free(bid)
+
+
+def _free(bid: Bid) -> ColumnElement[bool]:
+    over = and_(hosts.c.lease < bid.now.timestamp(), hosts.c.owner != bid.owner)
+    return or_(hosts.c.lease.is_(None), over)
 
 
 def _choose(
     connection: Connection, bid: Bid, rank: Rank, most: int, room: NetworkRoom
 ) -> list[str]:
     chosen: list[str] = []
-    for _ in range(LOOKS):
-        query = _due(bid, rank, most - len(chosen))
-        if full := room.full():
-            query = query.where(room.network.not_in(full))
-        if chosen:
-            query = query.where(hosts.c.ip.not_in(chosen))
-        rows = connection.execute(query.add_columns(room.network)).all()
-        fitting = [ip for ip, network in rows if room.take(network)]
-        chosen += fitting
-        if len(fitting) == len(rows):
+    for depth in (most, max(most, AHEAD)):
+        ips = connection.scalars(_due(bid, rank).limit(depth)).all()
+        chosen = room.fitting(ips, most)
+        if len(chosen) == most or len(ips) < depth:
             break
+    room.take(chosen)
     return chosen
 
 
-def _due(bid: Bid, rank: Rank, most: int) -> Select[Any]:
+def _due(bid: Bid, rank: Rank) -> Select[Any]:
     """Find hosts of a rank that are due and free, those first that are due for longest."""
-    query = (
-        select(hosts.c.ip)
-        .where(*_claimable(bid, rank))
-        .order_by(hosts.c.due)
-        .limit(most)
-        .with_for_update(skip_locked=True)  # others take others
-    )
+    query = select(hosts.c.ip).where(*_claimable(bid, rank)).order_by(hosts.c.due)
     if rank is Rank.LATER and bid.vantage is not None:
         # Another place may see another host: it has some time to come first.
         elsewhere = or_(hosts.c.vantage.is_(None), hosts.c.vantage != bid.vantage)
@@ -140,10 +146,12 @@ def _due(bid: Bid, rank: Rank, most: int) -> Select[Any]:
 
 
 def _mark(connection: Connection, bid: Bid, chosen: list[str]) -> list[Row[Any]]:
+    # Others take others: whoever holds a row just now is not waited for.
+    open_still = select(hosts.c.ip).where(hosts.c.ip.in_(chosen), _free(bid))
     return list(
         connection.execute(
             update(hosts)
-            .where(hosts.c.ip.in_(chosen))
+            .where(hosts.c.ip.in_(open_still.with_for_update(skip_locked=True)))
             .values(
                 owner=bid.owner,
                 lease=bid.lease_end.timestamp(),

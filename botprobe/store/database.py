@@ -7,7 +7,7 @@ from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, select
+from sqlalchemy import Connection, select
 
 from botprobe.contract.case import case_from_document
 from botprobe.errors import StoreError
@@ -27,7 +27,7 @@ from botprobe.model.work import (
     Rank,
     WorkerStatus,
 )
-from botprobe.store import dossiers, hosts, periodic, schema, upkeep
+from botprobe.store import dossiers, hosts, periodic, upkeep
 from botprobe.store.audit import Request, audit_rows, refusals, spend, spent_in_all
 from botprobe.store.claims import Bid, claim_hosts, room_of
 from botprobe.store.depth import queue_status
@@ -60,12 +60,7 @@ class SqlStore(Transactions):
 
     def _claim(self, connection: Connection, bid: Bid) -> Sequence[Claim]:
         """Claim hosts, in a transaction."""
-        room = room_of(connection, self._network_of(schema.hosts.c.ip), self._per_network)
-        return claim_hosts(connection, bid, room)
-
-    def _network_of(self, ip: Column[str]) -> ColumnElement[str]:
-        """Return the /24 or /48 around an address."""
-        raise NotImplementedError
+        return claim_hosts(connection, bid, room_of(connection, self._per_network))
 
     def _ring(self, connection: Connection) -> None:
         """Wake the workers of other machines, once the transaction is kept."""

@@ -14,18 +14,11 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import (
-    Column,
-    ColumnElement,
     Connection,
     Engine,
-    Text,
-    case,
-    cast,
     create_engine,
-    func,
     text,
 )
-from sqlalchemy.dialects.postgresql import INET
 
 from botprobe.errors import ConfigError, StoreError
 from botprobe.model.mail import Mail
@@ -167,11 +160,6 @@ class PostgresStore(SqlStore):
     ) -> Sequence[str | None]:
         connection.execute(_LOCK, {"lock": SPEND_LOCK})  # as for claims
         return super()._spend_all(connection, requests)
-
-    def _network_of(self, ip: Column[str]) -> ColumnElement[str]:
-        address = cast(ip, INET)
-        bits = case((func.family(address) == 4, 24), else_=48)
-        return cast(func.network(func.set_masklen(address, bits)), Text)
 
     def _ring(self, connection: Connection) -> None:
         connection.execute(_NOTIFY)

@@ -4,19 +4,14 @@ SQLite has one writer at a time, which the thread of the store is.
 """
 
 from datetime import UTC, datetime
-from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
-    Column,
-    ColumnElement,
     Connection,
     Engine,
-    Text,
     create_engine,
     event,
-    func,
     text,
 )
 
@@ -61,25 +56,14 @@ class SqliteStore(SqlStore):
         if make_latest(connection):
             connection.execute(text(f"PRAGMA user_version = {VERSION}"))
 
-    def _network_of(self, ip: Column[str]) -> ColumnElement[str]:
-        return func.network_of(ip, type_=Text)
-
     def _now(self, connection: Connection) -> datetime:  # noqa: ARG002  # one machine, one clock
         return datetime.now(UTC)
 
 
 def _prepare(connection: Any, _record: object) -> None:
     """Set what SQLite forgets with every connection."""
-    connection.create_function("network_of", 1, _network_of, deterministic=True)
     connection.isolation_level = None  # sqlite3 would begin transactions too late
     connection.execute("PRAGMA journal_mode = WAL")
     # A mail may be moved away once it is kept: it must have reached the disk.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-
-
-def _network_of(ip: str) -> str:
-    """Name the /24 or /48 around an address: its first three numbers."""
-    if ":" not in ip:
-        return ip.rpartition(".")[0]
-    return IPv6Address(ip).exploded[:14]
