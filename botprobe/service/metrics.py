@@ -70,6 +70,7 @@ class Metrics:
         self._silent = gauge(
             "worker_silent_seconds", "Since the most silent worker said that it lives", "vantage"
         )
+        self._store_up = gauge("store_up", "1 if the store answered when last asked")
         self._waiting = gauge("queue_depth", "Hosts that are due and not yet asked")
         self._under_way = gauge("under_way", "Hosts that are being asked")
         self._budget = gauge("budget_remaining", "Probes that hour and day still allow")
@@ -153,6 +154,7 @@ class Metrics:
 
     def status(self, status: Status) -> None:
         """Take over how the watch stands."""
+        self._store_up.set(status.waiting is not None)
         if status.waiting is not None:
             self._waiting.set(status.waiting)
         self._under_way.set(status.under_way)

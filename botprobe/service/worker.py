@@ -125,22 +125,35 @@ class Worker:
 
     async def _work(self, claim: Claim) -> None:
         self.audience.claimed(claim)
+        ended = await self._conclude(claim)
+        held, _ = self._under_way.pop(claim.target.address)
+        if held is not ended:  # it came back to us when all was said
+            await self._give_back(held)
+        if self._leave(surrounding(claim.target.address)) or self._more_wait:
+            self.bell.ring()
+
+    async def _conclude(self, claim: Claim) -> Claim:
+        """Investigate a host and end the claim on it, which may be a newer one by then."""
+        address = claim.target.address
         try:
             case = await self._investigate(claim)
-            await self._keep(self._under_way[claim.target.address][0], case)
+            return await self._keep(address, case)
         except asyncio.CancelledError:
-            if claim.target.address not in self._dropped:
+            if address not in self._dropped:
                 raise  # all of us stop, and `run` gives back what was under way
-            await self._give_back(claim)
+            held = self._held(address)
+            await self._give_back(held)
+            return held
         except BotprobeError as error:
-            await self._try_later(claim, str(error))
+            return await self._try_later(address, str(error))
         except Exception as error:
             # One host must not stop the others, whatever it did to us.
             logger.exception("case of %s failed", claim.target)
-            await self._try_later(claim, type(error).__name__)
-        del self._under_way[claim.target.address]
-        if self._leave(surrounding(claim.target.address)) or self._more_wait:
-            self.bell.ring()
+            return await self._try_later(address, type(error).__name__)
+
+    def _held(self, address: IpAddress) -> Claim:
+        """Return our claim on a host; after a silence of ours it may be another than before."""
+        return self._under_way[address][0]
 
     def _leave(self, network: IpNetwork) -> bool:
         """Count one host of a network less; say whether it was full, so that others may wait."""
@@ -172,20 +185,26 @@ class Worker:
         finally:
             self._asking.discard(claim.target.address)
 
-    async def _keep(self, claim: Claim, case: Case) -> None:
-        kept, started = kept_form(case), claim.first_looked
-        if case.refused is None:
-            started = started or case.started
-        look = started and next_look(started, self.again, self.pipeline.now())
-        current = await self._patiently(lambda: self.store.finish(claim, kept, look))
-        if not current:
-            self.pipeline.budget.forgive(claim.target.address)  # whoever has it decides
-            self.audience.trouble(f"{claim.target}: somebody else claimed it meanwhile")
-            return
+    async def _keep(self, address: IpAddress, case: Case) -> Claim:
+        kept, claim = kept_form(case), self._held(address)
+        while not await self._finish(claim, kept):
+            if self._held(address) is claim:
+                self.pipeline.budget.forgive(address)  # whoever has it decides
+                self.audience.trouble(f"{claim.target}: somebody else claimed it meanwhile")
+                return claim
+            claim = self._held(address)  # while the store was away it became ours once more
         self.finished += 1
         self.audience.concluded(claim, case)
         if case.refused is None:
             await self._write_log(case)
+        return claim
+
+    async def _finish(self, claim: Claim, case: Case) -> bool:
+        started = claim.first_looked
+        if case.refused is None:
+            started = started or case.started
+        look = started and next_look(started, self.again, self.pipeline.now())
+        return await self._patiently(lambda: self.store.finish(claim, case, look))
 
     async def _write_log(self, case: Case) -> None:
         for remaining in reversed(range(LOG_TRIES)):
@@ -198,12 +217,14 @@ class Worker:
             else:
                 return
 
-    async def _try_later(self, claim: Claim, problem: str) -> None:
+    async def _try_later(self, address: IpAddress, problem: str) -> Claim:
+        claim = self._held(address)
         self.audience.trouble(f"{claim.target}: {problem}")
-        self.pipeline.budget.forgive(claim.target.address)  # a mail may make it due before
+        self.pipeline.budget.forgive(address)  # a mail may make it due before
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (claim.tries - 1))
         later = self.pipeline.now() + timedelta(seconds=pause)
         await self._patiently(lambda: self.store.put_back(claim, later))
+        return claim
 
     async def _give_all_back(self) -> None:
         """Give all claims back, but do not keep nmap alive while a locked store is waited for."""

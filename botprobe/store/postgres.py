@@ -40,6 +40,16 @@ LINK: dict[str, Any] = {
     "tcp_user_timeout": 15_000,
 }
 
+# The server's side of it: a client that is gone or frozen holds no lock for longer, on which all
+# others would wait, and not for the kernel's two hours.
+SESSION = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "3",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "15s",
+    "idle_in_transaction_session_timeout": "15s",
+}
+
 # Number of the lock that whoever makes or changes tables holds: "botprobe" in bytes.
 TABLES_LOCK = int.from_bytes(b"botprobe")
 CLAIM_LOCK = TABLES_LOCK + 1
@@ -179,6 +189,8 @@ def conninfo(url: str) -> str:
     """
     try:
         said = {key: value for key, value in conninfo_to_dict(url).items() if value is not None}
+        ours = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
+        said["options"] = f"{ours} {said.get('options', '')}"  # the last one counts
         return make_conninfo(**{"application_name": "botprobe", **LINK, **said})
     except psycopg.Error:
         # Not the error's own words: they may hold the password.

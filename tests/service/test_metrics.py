@@ -47,11 +47,21 @@ class TestMetrics:
             'botprobe_verdicts_total{label="bot"} 1.0',
             'botprobe_refusals_total{reason="cool-down"} 1.0',
             "botprobe_queue_depth 3.0",
+            "botprobe_store_up 1.0",
             "botprobe_budget_remaining 7.0",
             "botprobe_halted 1.0",
         ):
             assert line in text
         assert str(HOST) not in text
+
+    def test_a_store_that_is_away_is_seen(self) -> None:
+        """Mails wait in their mailboxes meanwhile: somebody has to be woken."""
+        metrics = Metrics()
+        metrics.status(Status(waiting=3, under_way=0, budget_left=7))
+        metrics.status(Status(waiting=None, under_way=0, budget_left=7))
+
+        assert "botprobe_store_up 0.0" in metrics.text()
+        assert "botprobe_queue_depth 3.0" in metrics.text()
 
     def test_tells_who_works_and_what_is_given_up(self) -> None:
         """Of several machines: workers by place while they live, tries again, dead letters."""

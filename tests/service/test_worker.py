@@ -15,7 +15,7 @@ from botprobe.hostlog import HostLog
 from botprobe.model.audit import Spent
 from botprobe.model.results import PingResult
 from botprobe.model.target import Target
-from botprobe.model.work import Rank
+from botprobe.model.work import Claim, Rank
 from botprobe.pipeline import Pipeline, Probes
 from botprobe.queue.local import LocalBell
 from botprobe.scope.addresses import Scope
@@ -159,6 +159,31 @@ class TestWorker:
         assert len(tarpit.asked) == 1
         assert [case.refused for case in await store.cases(HOST)] == [None]
         assert audience.troubles == []
+
+    async def test_what_comes_back_while_its_case_waits_for_the_store_is_kept(
+        self, tmp_path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A link that is cut at the end of an investigation leaves no claim that nobody ends."""
+        audience, finish, attempts = Listener(), store.finish, []
+        worker = worker_of(pipeline(store), store, tmp_path / "logs", audience)
+
+        async def after_a_silence(claim: Claim, *arguments: object) -> bool:
+            attempts.append(claim.attempt)
+            if len(attempts) == 1:
+                await store.bury(timedelta(0))
+                worker.bell.ring()
+                while worker._held(HOST).attempt == 1:  # noqa: ASYNC110  # no event tells
+                    await asyncio.sleep(0)
+            return await finish(claim, *arguments)  # type: ignore[arg-type]  # passed on
+
+        monkeypatch.setattr(store, "finish", after_a_silence)
+        await store.take([arrival("1", HOST)], DAY)
+        async with working(worker):
+            await audience.wait_for(lambda: len(audience.cases) == 1)
+
+        assert attempts == [1, 2]
+        assert [case.refused for case in await store.cases(HOST)] == [None]
+        assert await store.waiting() == 0
 
     async def test_looks_again_despite_the_cool_down(
         self, tmp_path: Path, store: SqliteStore

@@ -12,7 +12,7 @@ from botprobe.errors import BotprobeError, StoreError
 from botprobe.model.work import Presence, Rank
 from botprobe.scope.budget import surrounding
 from botprobe.store.database import SqlStore
-from botprobe.store.postgres import PostgresStore
+from botprobe.store.postgres import PostgresStore, conninfo
 from tests.cases import HOST
 from tests.postgres import Server
 from tests.store.conftest import NewStore
@@ -222,6 +222,22 @@ class TestRoom:
                 pass
 
     @pytest.mark.postgres
+    @pytest.mark.postgres
+    async def test_a_client_that_is_gone_holds_no_lock_for_long(self, postgres: Server) -> None:
+        """The server ends its transaction within seconds, unless the operator chose otherwise."""
+        url = postgres.new_database()
+        longer = url.replace("options=", "options=-cidle_in_transaction_session_timeout%3D60s%20")
+
+        def shown(url: str) -> list[str]:
+            names = ("idle_in_transaction_session_timeout", "search_path")
+            with psycopg.connect(conninfo(url)) as connection:
+                rows = [connection.execute(f"SHOW {name}".encode()).fetchone() for name in names]
+            return [str(row[0]) for row in rows if row]
+
+        assert shown(url)[0] == "15s"
+        assert shown(url)[1].startswith("botprobe_")
+        assert shown(longer)[0] == "1min"
+
     async def test_no_error_shows_the_password(self) -> None:
         """Whatever is wrong with the address or the server, the secret stays one."""
         for url in (
