@@ -22,6 +22,7 @@ from botprobe.cli.optout import answer_line
 from botprobe.cli.render import scan_view, stdout_console
 from botprobe.contract.audit import abuse_reply
 from botprobe.contract.case import case_document, case_from_document
+from botprobe.contract.history import Known, timeline
 from botprobe.export.formats import FORMATS
 from botprobe.hostlog import log_text
 from botprobe.model.audit import AuditRow
@@ -106,7 +107,7 @@ def in_metrics(case: Case) -> str:
 OUTPUTS: dict[str, Callable[[Case], str]] = {
     "terminal": lambda case: shown(scan_view([], [case], explain=True)),
     "host log": log_text,
-    "host page": lambda case: host_page([case]),
+    "host page": lambda case: host_page(case.target.address, timeline(Known(), [case]), [case]),
     "scan page": lambda case: scan_page([], [case]),
     "metrics": in_metrics,
 }

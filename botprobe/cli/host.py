@@ -54,7 +54,7 @@ def host(
         judge = judge_of(settings)
         cases = [rejudged(case, judge) for case in cases]
     if html is not None:
-        write_whole(html, host_page(cases))
+        write_whole(html, host_page(ip, timeline(known, cases), cases))
     elif as_json:
         print_json(history_document(known, cases))
     else:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from botprobe import __version__
 from botprobe.contract.case import facts_document, rfc3339
+from botprobe.contract.history import Event
 from botprobe.contract.wording import (
     BEFORE,
     dns_line,
@@ -29,6 +30,7 @@ NARROW = 1e-4
 
 # More cases of one address than this are history for the host log, not for a page.
 MAX_CASES = 20
+MAX_EVENTS = 200
 
 TRUST_WORDS = {
     Trust.OWN: "one of our own",
@@ -62,13 +64,23 @@ class Station:
     """The verdict on its host, None if there is none."""
 
 
-def host_page(cases: Sequence[Case]) -> str:
+def host_page(address: IpAddress, events: Sequence[Event], cases: Sequence[Case]) -> str:
     """Write the page of one address.
 
     Args:
-        cases: of one address, at least one, newest first.
+        address: the host.
+        events: all that happened to it, oldest first: mails, observations, looks.
+        cases: what was found, newest first; none of a host that was only observed.
     """
-    return _page("host.html", title=str(cases[0].target), cases=cases[:MAX_CASES], left=len(cases))
+    shown = cases[:MAX_CASES]
+    return _page(
+        "host.html",
+        title=str(address),
+        events=events[-MAX_EVENTS:],
+        earlier=max(len(events) - MAX_EVENTS, 0),
+        cases=shown,
+        left=len(cases),
+    )
 
 
 def scan_page(mails: Sequence[Mail], cases: Sequence[Case]) -> str:

@@ -14,7 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from botprobe.contract.history import Known, timeline
 from botprobe.model.mail import Hop, HopStatus, Mail, Trust
+from botprobe.model.observation import Observation, Suspicion
+from botprobe.model.results import MailLogTraffic, ProxyRole, ProxyTraffic, RouterTraffic
 from botprobe.model.verdict import Evidence, Family, Label, Verdict
 from botprobe.model.weekly import Period, PlaceCount, Tallies, Week
 from botprobe.report.html import report_page
@@ -86,12 +89,25 @@ def hostile_scan_page() -> str:
     return scan_page([mail], [judged, replace(case, refused=HOSTILE)])
 
 
+SEEN = Known(
+    observed=[
+        Observation(address=HOST, seen=NOON, saw=saw)
+        for saw in (
+            MailLogTraffic(connects=500, accepted=0, driver_days=(NOON.date(),)),
+            RouterTraffic(credit=1_234, smtp_packets=5_678, pop_imap_packets=0),
+            ProxyTraffic(role=ProxyRole.ORDERED, mails=77, peers=(HOSTILE,)),
+        )
+    ],
+    suspicions=[Suspicion(at=NOON, why=HOSTILE)],
+)
+
 PAGES = {
     "report": study_page,
     "empty report": lambda: report_page(
         weekly_report(Tallies(period=Period(WEEK, WEEK), compared=Period(WEEK, WEEK)), NOON)
     ),
-    "host": lambda: host_page([bot_case()] * 30),
+    "host": lambda: host_page(HOST, timeline(SEEN, [bot_case()]), [bot_case()] * 30),
+    "host that was only observed": lambda: host_page(HOST, timeline(SEEN, []), []),
     "scan": hostile_scan_page,
 }
 
@@ -116,6 +132,18 @@ class Tags(HTMLParser):
 
 
 class TestSafety:
+    def test_a_host_has_its_timeline(self) -> None:
+        """What the observers saw stands before the looks, and alone if there was none."""
+        probed, observed = PAGES["host"](), PAGES["host that was only observed"]()
+
+        for page in (probed, observed):
+            assert "500 connections" in page
+            assert "1,234" in page
+            assert "77 mails" in page
+            assert page.index("mail log: ") < page.index(">suspected<")
+        assert probed.index("What happened") < probed.index("What was found")
+        assert "What was found" not in observed
+
     @pytest.mark.parametrize("name", PAGES)
     def test_no_script_and_no_request(self, name: str) -> None:
         """Whatever strangers wrote, no tag of theirs is on the page, and it points nowhere."""

@@ -26,7 +26,8 @@ def drove_load(subject: Subject) -> str | None:
     seen = _traffic(subject).maillog
     if seen is None or not seen.driver_days:
         return None
-    return f"it drove the abnormal load of a mail server on {len(seen.driver_days)} days"
+    days = len(seen.driver_days)
+    return f"it drove the abnormal load of a mail server on {days} day{'s' * (days > 1)}"
 
 
 def mostly_refused(subject: Subject) -> str | None:

@@ -138,7 +138,9 @@ class TestCommand:
         asked = _botprobe(logs[0], "--year", "2026", "--investigate", *said)
         after = json.loads(_run("host", DRIVER, "--json", *said).stdout)
         screen = _run("host", DRIVER, *said).stdout
+        _run("host", DRIVER, "--html", tmp_path / "page.html", *said)
 
+        assert "drove the abnormal load of" in (tmp_path / "page.html").read_text()
         assert "21 observations kept" in kept.stderr
         assert "1 of 1 suspects are due" in asked.stderr
         (observation,) = after["observations"]
