@@ -11,9 +11,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from botprobe.cli.investigation import complain
 from botprobe.cli.options import AsJson, ConfigFile, StorePath, settings_from
 from botprobe.cli.render import print_json, stdout_console
+from botprobe.cli.stderr import complain
 from botprobe.contract.audit import abuse_reply, audit_document
 from botprobe.model.audit import AuditRow, IpNetwork
 from botprobe.model.text import visible

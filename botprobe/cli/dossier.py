@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import Collection, Mapping
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from botprobe.cli.investigation import complain
+from botprobe.cli.stderr import complain
 from botprobe.model.mail import IpAddress
 from botprobe.model.observation import Observation
-from botprobe.scoping import scope_of
-from botprobe.service.suspects import Handover, investigate
 from botprobe.settings import Settings
-from botprobe.storing import open_store
+
+if TYPE_CHECKING:
+    from botprobe.service.suspects import Handover
 
 Keep = Annotated[
     bool, typer.Option("--keep", help="Write what was seen of each host into its dossier.")
@@ -30,7 +30,7 @@ def keep(
     settings: Settings,
     observations: Collection[Observation],
     suspects: Mapping[IpAddress, str],
-) -> Handover:
+) -> "Handover":
     """Write observations into the dossiers and make the suspects due; tell both on stderr.
 
     Args:
@@ -41,8 +41,12 @@ def keep(
     Raises:
         BotprobeError: the store or the scope cannot be read.
     """
+    # The store takes half a second and 40 MB, and most runs keep nothing.
+    from botprobe.scoping import scope_of  # noqa: PLC0415
+    from botprobe.service.suspects import investigate  # noqa: PLC0415
+    from botprobe.storing import open_store  # noqa: PLC0415
 
-    async def run() -> Handover:
+    async def run() -> "Handover":
         scope, cooldown = scope_of(settings), timedelta(hours=settings.scope.cooldown_hours)
         async with open_store(settings) as store:
             await store.observe(observations)

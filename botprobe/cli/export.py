@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from botprobe.cli.investigation import complain
 from botprobe.cli.options import ConfigFile, StorePath, settings_from
+from botprobe.cli.stderr import complain
 from botprobe.export.abuse import arf_mail, xarf_mail
 from botprobe.export.base import Format, Publication
 from botprobe.export.formats import FORMATS

@@ -1,14 +1,13 @@
 """One run over a set of candidates, as ``scan`` and ``probe`` share it."""
 
 import asyncio
-import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from botprobe.cli.exitcodes import ExitCode
 from botprobe.cli.live import LiveBoard, shown
+from botprobe.cli.stderr import complain
 from botprobe.model.mail import Mail
-from botprobe.model.text import visible
 from botprobe.model.verdict import Case, Label
 from botprobe.pipeline import Candidate
 from botprobe.settings import Settings
@@ -63,8 +62,3 @@ def exit_code(found: Investigation, fail_on: Collection[Label]) -> ExitCode:
     if any(case.verdict.label in fail_on for case in found.cases):
         return ExitCode.FAIL_ON
     return ExitCode.PARTLY if found.troubles else ExitCode.DONE
-
-
-def complain(line: str) -> None:
-    """Write one line to standard error."""
-    print(f"botprobe: {visible(line)}", file=sys.stderr)

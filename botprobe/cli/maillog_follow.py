@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from threading import Event
 
-from botprobe.cli.investigation import complain
+from botprobe.cli.stderr import complain
 from botprobe.errors import UsageError
 from botprobe.observers.maillog.alarms import AlarmKind
 from botprobe.observers.maillog.analysis import Analysis, Incident

@@ -6,9 +6,9 @@ from functools import cached_property
 from pathlib import Path
 
 from botprobe.cli.dossier import keep
-from botprobe.cli.investigation import complain
 from botprobe.cli.maillog_follow import Watch, must_grow, split, stop_on_signals, tell_start
 from botprobe.cli.maillog_outputs import Outputs
+from botprobe.cli.stderr import complain
 from botprobe.model.mail import IpAddress
 from botprobe.observers.maillog.analysis import Analysis, Choices, analyse
 from botprobe.observers.maillog.dnscapture import is_capture

@@ -9,9 +9,9 @@ import typer
 
 from botprobe.cli.dossier import Investigate, Keep, keep
 from botprobe.cli.exitcodes import ExitCode
-from botprobe.cli.investigation import complain
 from botprobe.cli.options import AsJson, ConfigFile, HtmlFile, StorePath, settings_from
 from botprobe.cli.proxytrace_outputs import Outputs
+from botprobe.cli.stderr import complain
 from botprobe.config import addresses, networks
 from botprobe.errors import InputError
 from botprobe.model.mail import IpAddress

@@ -12,9 +12,9 @@ import msgspec
 import typer
 
 from botprobe.cli.exitcodes import ExitCode
-from botprobe.cli.investigation import complain
 from botprobe.cli.options import AsJson, ConfigFile, HtmlFile, StorePath, settings_from
 from botprobe.cli.render import print_json, stdout_console
+from botprobe.cli.stderr import complain
 from botprobe.config import addresses
 from botprobe.model.weekly import Period
 from botprobe.report.digest import MailServer, report_mail, send_mail

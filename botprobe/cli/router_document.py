@@ -1,11 +1,8 @@
-"""The router's table as JSON, and as metrics for Prometheus' node exporter."""
+"""The router's table as JSON."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from botprobe.observers.capture import CaptureNotes
 from botprobe.observers.router.credit import Action, CreditRule
@@ -41,20 +38,6 @@ def router_document(
         else {"files": notes.files, "packets": notes.packets, "damaged": notes.damaged},
         "addresses": [_address(one, taken) for one in judged],
     }
-
-
-def router_metrics(judged: Sequence[Judgement]) -> str:
-    """Write the metrics; addresses are no labels, because their number has no bound."""
-    registry = CollectorRegistry()
-    counts = Counter(one.standing for one in judged)
-    standing = Gauge(
-        "botprobe_router_addresses", "Addresses in the table.", ["standing"], registry=registry
-    )
-    for each in Standing:
-        standing.labels(each.value).set(counts[each])
-    highest = Gauge("botprobe_router_highest_credit", "The highest credit.", registry=registry)
-    highest.set(max((one.entry.credit for one in judged), default=0))
-    return generate_latest(registry).decode()
 
 
 def _address(judged: Judgement, taken: Action) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from botprobe.cli.investigation import complain
+from botprobe.cli.stderr import complain
 from botprobe.errors import UsageError
 from botprobe.observers.router.sink import open_sink
 

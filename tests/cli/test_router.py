@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from botprobe.cli.app import app
-from botprobe.cli.router import spread
+from botprobe.cli.router_options import spread
 from botprobe.cli.router_screen import SortBy, sort_table
 from botprobe.errors import InputError, UsageError
 from botprobe.observers.capture import CaptureNotes

@@ -1,0 +1,151 @@
+"""The options of ``botprobe router``, and what they come to."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from botprobe.cli.router_screen import SortBy
+from botprobe.config import networks
+from botprobe.errors import UsageError
+from botprobe.model.mail import IpAddress
+from botprobe.observers.router.credit import Action, CreditRule
+from botprobe.observers.router.rules import RouterRules
+
+
+class Act(StrEnum):
+    """What is done with the mail of suspects."""
+
+    DROP = "drop"
+    REDIRECT = "redirect"
+
+
+class ManyCaptures(TyperGroup):
+    """Takes all names behind ``--pcap``, as a shell writes them for ``--pcap *.pcap``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give each name behind ``--pcap`` an option of its own."""
+        return super().parse_args(ctx, spread(args))
+
+
+def spread(args: list[str]) -> list[str]:
+    """Write ``--pcap A B`` as ``--pcap A --pcap B``; the next option ends the list."""
+    spread_out, inside = list[str](), False
+    for before, arg in zip(["", *args], args, strict=False):
+        if arg.startswith("-") and len(arg) > 1:
+            inside = arg == "--pcap"
+        elif inside and before != "--pcap":
+            spread_out.append("--pcap")
+        spread_out.append(arg)
+    return spread_out
+
+
+Captures = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--pcap", help="Capture (pcap, pcapng, gz) or folder of them; repeatable.", metavar="FILE"
+    ),
+]
+Threshold = Annotated[int, typer.Option(help="Credit above which a host is suspected.", min=1)]
+SmtpCredit = Annotated[int, typer.Option(help="Credit for a packet that sends.", min=1)]
+MailboxCredit = Annotated[int, typer.Option(help="Credit for a packet that fetches.", max=0)]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option("--allow", help="Never suspect these, e.g. own mail servers.", metavar="CIDR"),
+]
+Packets = Annotated[
+    bool, typer.Option("--packets", help="First the suspects' packets, then the table as lines.")
+]
+Sort = Annotated[SortBy, typer.Option(help="What the table is sorted by.")]
+Textfile = Annotated[
+    Path | None, typer.Option(help="Write metrics for Prometheus' node exporter.", metavar="FILE")
+]
+Inside = Annotated[
+    list[str] | None,
+    typer.Option(help="Whose mail counts: the networks behind the router.", metavar="CIDR"),
+]
+Sampling = Annotated[int, typer.Option(help="Count one packet of so many.", min=1, max=10_000)]
+Cleanup = Annotated[int, typer.Option(help="Seconds until a silent host is forgotten.", min=10)]
+Enforce = Annotated[bool, typer.Option("--enforce", help="Act, instead of only reporting.")]
+OnSuspects = Annotated[
+    Act, typer.Option("--action", help="What --enforce does to the mail of suspects.")
+]
+SinkPlace = Annotated[
+    str, typer.Option("--sink", help="Where mail is redirected to.", metavar="[ADDRESS:]PORT")
+]
+BlockFor = Annotated[int, typer.Option(help="Seconds that a block holds.", min=1)]
+NoConfirm = Annotated[
+    bool, typer.Option("--no-confirm", help="Act on credit alone; ask nobody on port 25.")
+]
+Every = Annotated[float, typer.Option(help="Seconds between two looks.", min=0.05)]
+Seconds = Annotated[
+    float | None, typer.Option("--for", help="Stop after so many seconds.", metavar="SECONDS")
+]
+SinkListen = Annotated[
+    str, typer.Option("--listen", help="Where to listen.", metavar="[ADDRESS:]PORT")
+]
+SinkFolder = Annotated[Path, typer.Option(help="Where mails are kept.", metavar="DIR")]
+SinkMegabytes = Annotated[int, typer.Option("--max-mb", help="Megabytes kept.", min=1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How a running router goes on."""
+
+    every: float
+    seconds: float | None
+    block_seconds: int
+    confirm: bool
+
+
+def rule_of(threshold: int, smtp: int, mailbox: int, sampling: int) -> CreditRule:
+    """Return the credit rule; nobody falls lower than he would have to climb."""
+    return CreditRule(
+        smtp=smtp, mailbox=mailbox, threshold=threshold, floor=-threshold, sampling=sampling
+    )
+
+
+def rules_of(
+    inside: list[str] | None,
+    allow: list[str] | None,
+    sampling: int,
+    cleanup: int,
+    action: Act | None,
+    sink_place: str,
+) -> RouterRules:
+    """Return what the ruleset depends on; without an action it only counts.
+
+    Raises:
+        UsageError: somebody is to be blocked, and it is not said behind which networks.
+        ConfigError: one of the networks is none.
+    """
+    if action is not None and not inside:
+        raise UsageError("router: --enforce needs --inside, so that no mail from outside is hit")
+    return RouterRules(
+        inside=networks(tuple(inside or ()), "--inside"),
+        spared=networks(tuple(allow or ()), "--allow"),
+        sampling=sampling,
+        cleanup=cleanup,
+        enforce=Action.ACCEPT if action is None else Action[action.name],
+        sink=place_of(sink_place) if action is Act.REDIRECT else None,
+    )
+
+
+def place_of(text: str) -> tuple[IpAddress | None, int]:
+    """Read ``[ADDRESS:]PORT``.
+
+    Raises:
+        UsageError: it is none.
+    """
+    address, _, port = text.rpartition(":")
+    number = int(port) if port.isascii() and port.isdecimal() else 0
+    if not 0 < number < 65_536:
+        raise UsageError(f"not [ADDRESS:]PORT: {text}")
+    try:
+        return (ip_address(address.strip("[]")) if address else None), number
+    except ValueError as error:
+        raise UsageError(f"not [ADDRESS:]PORT: {text}") from error
