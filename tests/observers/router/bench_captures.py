@@ -12,27 +12,23 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import dpkt
 
 from tests.observers.router.capturemaker import generate
+from tests.observers.router.reference import SMALL, Reference
 
 SHARES = (0.01, 0.05, 0.2)
-SMTP, MAILBOX = {25, 465, 587}, {110, 995, 143, 993}
-SLICE, FLOOR = 60, -150
 PEERS_BYTES = 100_000_000
 """tshark and dpkt read so much; tshark's memory grows with the file."""
 _FIELDS = ("ip.src", "ipv6.src", "tcp.srcport", "tcp.dstport", "tcp.flags")
 _SMALL = "tcp.port in {25,465,587,110,995,143,993} && (ip.len < 200 || ipv6.plen < 160)"
 TSHARK = ("tshark", "-n", "-Y", _SMALL, "-T", "fields", *(f"-e{one}" for one in _FIELDS))
-
-Flow = tuple[bytes, int, bytes, int]
 
 
 class Cost(NamedTuple):
@@ -44,58 +40,20 @@ class Cost(NamedTuple):
     printed: bytes
 
 
-class Reference:
-    """The credit rule as the documentation states it, packet by packet."""
-
-    def __init__(self) -> None:
-        self.credits, self.sent, self.fetched = Counter[bytes](), Counter[bytes](), Counter[bytes]()
-        self.ends, self.counted = 0.0, Counter[Flow]()
-        self.answered = set[Flow]()
-
-    def take(self, at: float, packet: Any) -> None:
-        """Count a packet, if it is a small one to or from a mail port."""
-        size = packet.len if isinstance(packet, dpkt.ip.IP) else packet.plen + 40
-        tcp = packet.data
-        if size >= 200 or not isinstance(tcp, dpkt.tcp.TCP):
-            return
-        if not {tcp.sport, tcp.dport} & (SMTP | MAILBOX):
-            return
-        if at >= self.ends:
-            self.close()
-            self.ends = at + SLICE
-        if tcp.flags & dpkt.tcp.TH_ACK and not tcp.flags & dpkt.tcp.TH_SYN:
-            if tcp.dport in SMTP | MAILBOX:
-                self.counted[packet.src, tcp.sport, packet.dst, tcp.dport] += 1
-            if not tcp.flags & dpkt.tcp.TH_RST:
-                self.answered.add((packet.dst, tcp.dport, packet.src, tcp.sport))
-
-    def close(self) -> None:
-        """End a slice: what was answered in it earns credit."""
-        change = Counter[bytes]()
-        for flow, packets in self.counted.items():
-            if flow in self.answered:
-                source, sends = flow[0], flow[3] in SMTP
-                (self.sent if sends else self.fetched)[source] += packets
-                change[source] += packets if sends else -3 * packets
-        for source, credit in change.items():
-            self.credits[source] = max(FLOOR, self.credits[source] + credit)
-        self.counted.clear()
-        self.answered.clear()
-
-
 def count_with_dpkt(path: Path) -> dict[str, list[int]]:
     """Return credit, packets that send and packets that fetch, by address."""
     reference = Reference()
     with path.open("rb") as stream:
         for at, frame in dpkt.pcap.Reader(stream):
             packet = dpkt.ethernet.Ethernet(frame).data
-            if isinstance(packet, dpkt.ip.IP | dpkt.ip6.IP6):
-                reference.take(at, packet)
-    reference.close()
-    return {
-        source.hex(): [credit, reference.sent[source], reference.fetched[source]]
-        for source, credit in reference.credits.items()
-    }
+            if not isinstance(packet, dpkt.ip.IP | dpkt.ip6.IP6):
+                continue
+            tcp = packet.data
+            size = packet.len if isinstance(packet, dpkt.ip.IP) else packet.plen + 40
+            if isinstance(tcp, dpkt.tcp.TCP) and size < SMALL:
+                there, back = (packet.src, tcp.sport), (packet.dst, tcp.dport)
+                reference.take(at, there, back, tcp.flags)
+    return reference.result()
 
 
 def run(command: Sequence[str]) -> Cost:
