@@ -109,8 +109,9 @@ def read_nmap(data: bytes) -> None:
 
 def read_mail_log(data: bytes) -> None:
     """Lines of Postfix, sendmail, Exim and whatever stands between them."""
-    for events in LogScanner().scan(data):
-        assert events.lines >= 0
+    by_bulk, by_pattern = LogScanner(bulk_from=0), LogScanner(bulk_from=len(data) + 1)
+    lines = sum(events.lines for events in by_bulk.scan(data))
+    assert lines == sum(events.lines for events in by_pattern.scan(data))
 
 
 def read_dns_log(data: bytes) -> None:

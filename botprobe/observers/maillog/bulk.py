@@ -5,8 +5,8 @@ that are sure to be read alike are taken; all others are handed back for it, so 
 means is said in one place.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 
@@ -66,33 +66,40 @@ _STATUSES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class _Lines:
     """Lines of one program: ``head program[pid]: word after``."""
 
-    rows: Rows
-    numbers: Places
-    ends: Places
-    bracket: Places
-    """Where the process id ends."""
-    text: Bytes
-    """What stands there: ``]: ``, then the message."""
-    word: Places
-    """How long the message's first word is, a queue id often; 0 if it is not known."""
-    after: Bytes
-    """What follows the word."""
+    def __init__(self, rows: Rows, numbers: Places, bracket: Places) -> None:
+        self.rows = rows
+        self.numbers = numbers
+        self.bracket = bracket
+        """Where the process id ends; the end of the line where there is none."""
 
-    @classmethod
-    def at(cls, rows: Rows, numbers: Places, bracket: Places) -> "_Lines":
-        """Look at lines by the place where their process id ends."""
-        text = rows.at(bracket, _MESSAGE.size + _WORD)
-        word = first_word(text[:, _MESSAGE.size : _MESSAGE.size + _WORD]) * _MESSAGE.of(text)
-        after = rows.at(bracket + _MESSAGE.size + word, 24)
-        return cls(rows, numbers, rows.ends[numbers], bracket, text, word, after)
+    @cached_property
+    def ends(self) -> Places:
+        """Where the lines end."""
+        return self.rows.ends[self.numbers]
 
-    def where(self, wanted: Places) -> "_Lines":
-        """Return some of the lines."""
-        return _Lines(self.rows, *(getattr(self, name)[wanted] for name in self.__slots__[1:]))
+    @cached_property
+    def text(self) -> Bytes:
+        """What stands at the bracket: ``]: ``, then the message."""
+        return self.rows.at(self.bracket, _MESSAGE.size + _WORD)
+
+    @cached_property
+    def word(self) -> Places:
+        """How long the message's first word is, a queue id often; 0 if it is not known."""
+        word = first_word(self.text[:, _MESSAGE.size : _MESSAGE.size + _WORD])
+        return word * _MESSAGE.of(self.text)
+
+    @cached_property
+    def after(self) -> Bytes:
+        """What follows the word."""
+        return self.rows.at(self.bracket + _MESSAGE.size + self.word, 24)
+
+    def where(self, wanted: Truths) -> tuple[Places, "_Lines"]:
+        """Return some of the lines, and which they are."""
+        chosen = np.flatnonzero(wanted)
+        return chosen, _Lines(self.rows, self.numbers[chosen], self.bracket[chosen])
 
     def follows(self, text: Start) -> Truths:
         """Say in which lines a text follows the first word."""
@@ -159,40 +166,46 @@ class BulkScanner:
         head = rows.starts + family.stamp_width
         program = rows.at(head + tag.size, _PROGRAM)
         pid = find(program, b"]")
-        program = np.ascontiguousarray(program[:, :_MAX_NAME])
-        bracket = np.minimum(head + tag.size + pid, rows.ends)
+        nobody = (pid == 0) | (program[np.arange(len(pid)), pid - 1] == ord("["))
+        bracket = np.where(nobody, rows.ends, np.minimum(head + tag.size + pid, rows.ends))
+        name = np.ascontiguousarray(program[:, :_MAX_NAME])
         ours = tag.of(rows.at(head, tag.size))
         counted = np.zeros(len(head), np.bool_)
         for names, count in self._countings:
-            named, anonymous = _running(names, program, pid)
-            np.copyto(bracket, rows.ends, where=anonymous)
-            chosen = np.flatnonzero(named & ours)
+            chosen = np.flatnonzero(ours & _any(names, name))
             if len(chosen):
-                counted[chosen] = count(_Lines.at(rows, chosen, bracket[chosen]), into)
+                counted[chosen] = count(_Lines(rows, chosen, bracket[chosen]), into)
         others = np.flatnonzero(~ours)
         if len(others):
             counted[others] = count_bystanders(rows, others, family, into)
         return counted
 
     def _count_sessions(self, lines: _Lines, into: Hours) -> Truths:
+        sure = _any(_PASSED, lines.text)
         connects = _CONNECT.of(lines.text)
-        # All other events of smtpd(8) have no blank behind their first word.
-        sure = lines.follows(_BLANK) & ~connects
+        chosen, those = lines.where(connects)
+        sure[chosen] = _count_connects(those, into)
+        chosen, those = lines.where(~connects & ~sure)
+        sure[chosen] = self._count_events(those, into)
+        return sure
+
+    def _count_events(self, lines: _Lines, into: Hours) -> Truths:
+        # No event but a connect has a blank behind its first word.
+        sure = lines.follows(_BLANK)
         for wanted, count in (
-            (connects, _count_connects),
             (lines.follows(_CLIENT), _count_accepted),
             (lines.follows(_REJECT), self._count_rejects),
             (_WARNING.of(lines.text), _count_sasl_failures),
         ):
-            chosen = np.flatnonzero(wanted)
+            chosen, those = lines.where(wanted)
             if len(chosen):
-                sure[chosen] |= count(lines.where(chosen), into)
+                sure[chosen] |= count(those, into)
         return sure
 
     def _count_rejects(self, lines: _Lines, into: Hours) -> Truths:
         rows = lines.rows
         address, length, sure = lines.clients(lines.behind(_REJECT))
-        sure &= _MESSAGE.of(rows.at(address + length, 8)) & ~_is_passed(lines)
+        sure &= _MESSAGE.of(rows.at(address + length, 8))
         reason, size = _reason(rows, address + length + 1, lines.ends)
         sure &= size > 0
         clients = rows.texts(address[sure], length[sure])
@@ -204,9 +217,9 @@ class BulkScanner:
     def _count_deliveries(self, lines: _Lines, into: Hours) -> Truths:
         # What begins with a word and does not go on with to= is no delivery.
         sure = lines.word > 0
-        chosen = np.flatnonzero(lines.follows(_TO))
+        chosen, those = lines.where(lines.follows(_TO))
         if len(chosen):
-            sure[chosen] = self._count_recipients(lines.where(chosen), into)
+            sure[chosen] = self._count_recipients(those, into)
         return sure
 
     def _count_recipients(self, lines: _Lines, into: Hours) -> Truths:
@@ -226,14 +239,12 @@ class BulkScanner:
         return counted
 
 
-def _running(names: Sequence[Start], program: Bytes, pid: Places) -> tuple[Truths, Truths]:
-    """Say which lines are of some programs, and which of these lack the process id."""
-    named, anonymous = np.zeros((2, len(pid)), np.bool_)
-    for name in names:
-        found = name.of(program)
-        named |= found
-        anonymous |= found & (pid <= name.size)
-    return named, anonymous
+def _any(texts: tuple[Start, ...], rows: Bytes) -> Truths:
+    """Say which rows begin with one of some texts."""
+    found = texts[0].of(rows)
+    for text in texts[1:]:
+        found |= text.of(rows)
+    return found
 
 
 def _size(family: Family) -> int:
@@ -254,7 +265,6 @@ def _count_connects(lines: _Lines, into: Hours) -> Truths:
 
 def _count_accepted(lines: _Lines, into: Hours) -> Truths:
     address, length, sure = lines.clients(lines.behind(_CLIENT))
-    sure &= ~_is_passed(lines)
     clients = lines.rows.texts(address[sure], length[sure])
     for events, part in into.parts(lines.numbers[sure]):
         events.accepted += clients[part]
@@ -275,14 +285,6 @@ def _count_sasl_failures(lines: _Lines, into: Hours) -> Truths:
     for events, part in into.parts(lines.numbers[sure]):
         events.sasl_failures.update(clients[part])
     return sure
-
-
-def _is_passed(lines: _Lines) -> Truths:
-    """Say which lines begin as no event of smtpd(8) does, whatever follows."""
-    passed = np.zeros(len(lines.numbers), np.bool_)
-    for word in _PASSED:
-        passed |= word.of(lines.text)
-    return passed
 
 
 def _pass_cleanup(lines: _Lines, _into: Hours) -> Truths:

@@ -83,6 +83,7 @@ class PostfixScanner:
     """Counts the events of one family of lines after the other."""
 
     def __init__(self, own_kinds: Sequence[RejectKind] = ()) -> None:
+        self._own_kinds = own_kinds
         self._patterns: dict[Family, Pattern[bytes]] = {}
         self._ways = _Remembered(_way)
         self._kinds = _Remembered(partial(reject_kind, own=own_kinds))
@@ -134,9 +135,16 @@ class PostfixScanner:
         self, clients: Iterable[bytes], reasons: Iterable[bytes], into: HourEvents
     ) -> None:
         """Count refused commands, given by client and the words of the server."""
-        rejects = into.rejects
-        for client, kind in zip(clients, map(self._kinds.__getitem__, reasons), strict=True):
-            rejects[kind].append(client)
+        kinds, rejects = self._kinds, into.rejects
+        for client, reason in zip(clients, reasons, strict=True):
+            rejects[kinds.get(reason) or self._kind_of(reason, client)].append(client)
+
+    def _kind_of(self, reason: bytes, client: bytes) -> str:
+        """Look a reason up; one that names the client is remembered for all clients."""
+        # Our own words for kinds have no dots or colons, so an address is no part of them.
+        if not self._own_kinds and (b"." in client or b":" in client):
+            reason = reason.replace(client, b"*")
+        return self._kinds[reason]
 
     def _count_sessions(self, sessions: list[tuple[bytes, bytes, bytes]], into: HourEvents) -> None:
         kinds = self._kinds

@@ -111,16 +111,18 @@ class Rows:
 
     def hours(self) -> list[HourLines] | None:
         """Split by the hour of the stamps; None if they are of several forms, or not in order."""
-        size = len(stamp_hour(self.chunk)) + 1
-        words = self.at(self.starts, size).view(np.uint64)
-        words = words & _KEPT[size][: words.shape[1]]
+        hour = stamp_hour(self.chunk) + b":"
+        rows = self.at(self.starts, len(hour))
         firsts = [0]
-        if not (words == words[0]).all():
-            firsts += (np.flatnonzero((words[1:] != words[:-1]).any(axis=1)) + 1).tolist()
-        if len(firsts) > max(_MANY_HOURS, len(words) // _FEW_LINES):
+        if not Start(hour).of(rows).all():
+            words = rows.view(np.uint64)
+            words = words & _KEPT[len(hour)][: words.shape[1]]
+            differs = words[1:] != words[:-1]
+            firsts += (np.flatnonzero(differs[:, 0] | differs[:, -1]) + 1).tolist()
+        if len(firsts) > max(_MANY_HOURS, len(rows) // _FEW_LINES):
             return None
         hours = [stamp_hour(self.chunk, start) for start in self.starts[firsts].tolist()]
-        if not hours[0] or any(len(hour) + 1 != size for hour in hours):
+        if not hours[0] or any(len(other) != len(hours[0]) for other in hours):
             return None
         return list(map(HourLines, hours, firsts, [*firsts[1:], len(self.starts)]))
 

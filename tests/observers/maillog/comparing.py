@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from dataclasses import fields
 
 from botprobe.observers.maillog.events import HourEvents
+from botprobe.observers.maillog.rejects import RejectKind
 from botprobe.observers.maillog.scanner import LogScanner
 
 BY_BULK = 0
@@ -13,10 +14,10 @@ BY_PATTERN = sys.maxsize
 """Never."""
 
 
-def counts(chunk: bytes, bulk_from: int) -> dict[bytes, dict[str, object]]:
+def counts(chunk: bytes, bulk_from: int, *own_kinds: RejectKind) -> dict[bytes, dict[str, object]]:
     """Count a chunk, and say of each hour all that its events tell, whatever their order."""
     hours: dict[bytes, list[HourEvents]] = defaultdict(list)
-    for events in LogScanner(bulk_from=bulk_from).scan(chunk):
+    for events in LogScanner(own_kinds, bulk_from=bulk_from).scan(chunk):
         hours[events.stamp].append(events)
     return {stamp: _counted(parts) for stamp, parts in hours.items()}
 

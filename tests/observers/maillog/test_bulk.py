@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from botprobe.observers.maillog.dress import undress
 from botprobe.observers.maillog.files import chunks
 from botprobe.observers.maillog.postfix import PostfixScanner
+from botprobe.observers.maillog.rejects import RejectKind
 from tests.observers.maillog.bench_maillog import made_lines
 from tests.observers.maillog.comparing import BY_BULK, BY_PATTERN, counts
 
@@ -165,6 +166,15 @@ class TestBulk:
         chunk = b"\n".join(lines) + b"\n"
 
         assert counts(chunk, BY_BULK) == counts(chunk, BY_PATTERN)
+
+    @pytest.mark.parametrize("words", [b"192.0.2.1", b"host [192.0.2.1] blocked", b"unknown"])
+    def test_heeds_own_words_that_name_the_client(self, words: bytes) -> None:
+        """What is remembered of a reply for all clients must not hide an address from our words."""
+        lines = [HEADS[0] + message for message in MESSAGES if b"reject: RCPT" in message]
+        lines += [line.replace(b"192.0.2.1", b"192.0.2.77") for line in lines]
+        chunk, own = b"\n".join(lines) + b"\n", RejectKind("own", words)
+
+        assert counts(chunk, BY_BULK, own) == counts(chunk, BY_PATTERN, own)
 
     def test_leaves_little_to_the_pattern(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Of a usual log the pattern sees few lines: that is what makes it fast."""
