@@ -14,7 +14,7 @@ from botprobe.observers.maillog.bystanders import count_bystanders
 from botprobe.observers.maillog.events import HourEvents
 from botprobe.observers.maillog.heads import Family
 from botprobe.observers.maillog.hours import Hours
-from botprobe.observers.maillog.postfix import PostfixScanner
+from botprobe.observers.maillog.postfix import POSTSCREEN_EVENTS, PostfixScanner
 from botprobe.observers.maillog.rows import (
     MAX_ROW,
     Bytes,
@@ -32,7 +32,7 @@ _PROGRAM, _WORD, _NAME, _ADDRESS, _KEY, _REPLY = 24, 24, 64, 128, 40, MAX_ROW
 # A stamp, a host and a syslog name.
 _MAX_HEAD = 180
 # A program's name with its bracket.
-_MAX_NAME = 8
+_MAX_NAME = 16
 # More keys of a delivery, or semicolons in a reply, are left to the pattern, too.
 _MAX_PARTS = 6
 # So far from the end of its line stands what tells an active mail, at most:
@@ -54,6 +54,7 @@ _MESSAGE_ID = Start(b": message-id=")
 _FROM = Start(b": from=")
 _REMOVED = Start(b": removed")
 _SIZE = Start(b", size=")
+_SCREENED = {event.decode(): Start(b"]: %s " % event) for event in POSTSCREEN_EVENTS}
 _UID = Start(b": uid=")
 _TO = Start(b": to=")
 _ORIG_TO = Start(b", orig_to=")
@@ -132,13 +133,14 @@ class BulkScanner:
         self._rows = Rows()
         delivering = (b"smtp", b"lmtp", b"local", b"virtual", b"pipe", b"error", b"relay")
         # Nothing is counted of what these log.
-        silent = (b"bounce", b"anvil", b"scache", b"dnsblog", b"verify", b"master", b"tlsmgr")
+        silent = (b"bounce", b"anvil", b"scache", b"dnsblog", b"verify", b"master", b"tlsproxy")
         self._countings: tuple[tuple[tuple[Start, ...], _Counting], ...] = (
             (_programs(b"smtpd"), self._count_sessions),
             (_programs(b"cleanup"), _pass_cleanup),
             (_programs(b"qmgr"), _count_queue),
             (_programs(*delivering, b"discard"), self._count_deliveries),
             (_programs(b"pickup"), _count_pickups),
+            (_programs(b"postscreen"), _count_screened),
             (_programs(*silent), _pass),
         )
 
@@ -320,6 +322,16 @@ def _count_pickups(lines: _Lines, into: Hours) -> Truths:
     sure = lines.follows(_UID)
     for events, part in into.parts(lines.numbers[sure]):
         events.pickups += part.stop - part.start
+    return sure
+
+
+def _count_screened(lines: _Lines, into: Hours) -> Truths:
+    sure = np.zeros(len(lines.numbers), np.bool_)
+    for name, start in _SCREENED.items():
+        found = start.of(lines.text)
+        sure |= found
+        for events, part in into.parts(lines.numbers[found]):
+            events.postscreen[name] += part.stop - part.start
     return sure
 
 

@@ -31,10 +31,12 @@ _ACTION = (
 )
 
 # postscreen(8) and POSTSCREEN_README.
-_SCREEN = (
-    rb"(?:DIS)?CONNECT|PASS (?:OLD|NEW)|PREGREET|HANGUP|DNSBL|(?:BLACK|DENY|WHITE|ALLOW)LISTED"
-    rb"|(?:WHITE|ALLOW)LIST VETO|NON-SMTP COMMAND|BARE NEWLINE"
-    rb"|COMMAND (?:(?:TIME|COUNT|LENGTH) LIMIT|PIPELINING)"
+POSTSCREEN_EVENTS = (
+    *(b"CONNECT", b"DISCONNECT", b"PASS OLD", b"PASS NEW", b"PREGREET", b"HANGUP", b"DNSBL"),
+    *(b"BLACKLISTED", b"DENYLISTED", b"WHITELISTED", b"ALLOWLISTED"),
+    *(b"WHITELIST VETO", b"ALLOWLIST VETO", b"NON-SMTP COMMAND", b"BARE NEWLINE"),
+    *(b"COMMAND TIME LIMIT", b"COMMAND COUNT LIMIT", b"COMMAND LENGTH LIMIT"),
+    b"COMMAND PIPELINING",
 )
 
 # The words in braces are filled in. What follows an event is optional, so that an event in a
@@ -193,7 +195,7 @@ def _compile(template: bytes, family: Family) -> Pattern[bytes]:
         b"{pid}": rb"[^\]\n]++\]:",
         b"{keys}": rb"(?>(?:(?!status=)[^\ \n]++\ )*)",
         b"{action}": _ACTION.replace(b" ", rb"\ "),
-        b"{screen}": _SCREEN.replace(b" ", rb"\ "),
+        b"{screen}": b"|".join(map(re.escape, POSTSCREEN_EVENTS)),
     }
     for name, pattern in parts.items():
         template = template.replace(name, pattern)

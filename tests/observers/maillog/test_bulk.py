@@ -82,6 +82,10 @@ MESSAGES = (
     b"smtp[10]: connect to mx.example[192.0.2.3]:25: Connection timed out",
     b"bounce[11]: 1D8CC1CA0A7F: sender non-delivery notification: 2D8CC1CA0A7F",
     b"postscreen[12]: CONNECT from [192.0.2.1]:4 to [192.0.2.25]:25",
+    b"postscreen[12]: PASS OLD [192.0.2.1]:4",
+    b"postscreen[12]: COMMAND LENGTH LIMIT from [192.0.2.1]:4 after CONNECT: x",
+    b"postscreen[12]: DNSBL rank 3 for [192.0.2.1]:4",
+    b"postscreen[12]: cache btree:/x full cleanup: retained=1 dropped=2 entries",
     b"postscreen[12]: NOQUEUE: reject: RCPT from [192.0.2.1]:4: 550 5.7.1 Service unavailable",
     b"anvil[13]: statistics: max connection rate 1/60s for (smtp:192.0.2.1) at Oct 22 02:13:41",
 )
