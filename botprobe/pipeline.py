@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +14,6 @@ from botprobe.contract.observation import traffic_outcome
 from botprobe.model.audit import Grant
 from botprobe.model.facts import NOT_ASKED, Facts
 from botprobe.model.mail import Hop, IpAddress, Mail, Trust
-from botprobe.model.origin import Origin
 from botprobe.model.outcome import Measured, Outcome
 from botprobe.model.results import (
     DnsblResult,
@@ -33,6 +32,7 @@ from botprobe.model.verdict import Case, Label, Verdict
 from botprobe.probes.base import Probe, measure
 from botprobe.scope.addresses import unmapped
 from botprobe.scope.budget import Budget, surrounding
+from botprobe.scope.origins import OriginOf, Rules, nobody_knows
 from botprobe.store.base import CaseStore, Dossier, Ledger
 
 R = TypeVar("R")
@@ -81,35 +81,6 @@ class Probes:
     proxy: Probe[ProxyResult] | None = None
     passive: Probe[PassiveResult] | None = None
     network: Probe[NetworkResult] | None = None
-
-
-class Rules(Protocol):
-    """Who may be asked; as ``scope.addresses.Scope``."""
-
-    def refusal(self, address: IpAddress) -> str | None:
-        """Say why ``address`` must not be probed, or None if nothing that is known forbids it."""
-        ...
-
-    def unknown(self, address: IpAddress) -> bool:
-        """Say whether its origin has to be found out before ``address`` may be probed."""
-        ...
-
-    def learn(self, address: IpAddress, origin: Origin) -> None:
-        """Take note of whose an address is."""
-        ...
-
-    def forget(self, address: IpAddress) -> None:
-        """Forget whose an address is: by the next time it may be somebody else's."""
-        ...
-
-
-OriginOf = Callable[[IpAddress], Coroutine[Any, Any, Origin]]
-"""Finds out whose an address is, without a packet to it."""
-
-
-async def nobody_knows(_: IpAddress) -> Origin:
-    """Tell nothing: where the opt-out file names owners, nobody is asked then."""
-    return Origin()
 
 
 class Watcher(Protocol):

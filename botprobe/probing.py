@@ -15,7 +15,7 @@ from botprobe.mmdb import MmdbFile, open_mmdb
 from botprobe.model.mail import IpAddress
 from botprobe.model.target import Target
 from botprobe.observers.p0f import P0fObserver
-from botprobe.pipeline import Account, OriginOf, Probes
+from botprobe.pipeline import Account, Probes
 from botprobe.probes.base import NO_GAUGES, Gauges, Permission
 from botprobe.probes.canary import Canary, GuardedSmtpProbe
 from botprobe.probes.dns import DnsProbe
@@ -29,6 +29,7 @@ from botprobe.probes.resolver import Nameservers
 from botprobe.probes.smtp import SmtpProbe
 from botprobe.probes.windows import WindowsFollowUp
 from botprobe.scope.addresses import Scope
+from botprobe.scope.origins import OriginOf
 from botprobe.settings import Settings
 
 MAX_PORT = 65_535

@@ -19,6 +19,7 @@ from botprobe.model.verdict import Case
 from botprobe.pipeline import Candidate, Pipeline
 from botprobe.scope.budget import surrounding
 from botprobe.scope.live import LiveScope
+from botprobe.scope.origins import find_out
 
 # Seconds between two looks at stop file and opt-out file: both are to hold within a second.
 TICK = 0.25
@@ -84,26 +85,28 @@ class Batch:
         """Break off whatever is under way as soon as the operator wants it."""
         seen = 0
         while not self._halted():
-            seen = self._heed_optout(seen)
+            seen = await self._heed_optout(seen)
             await asyncio.sleep(TICK)
         unfinished = [task for task in tasks if not task.done()]
         for task in unfinished:
             task.cancel()
         self.trouble(f"stop file {self.stop_file}: {len(unfinished)} hosts were not investigated")
 
-    def _heed_optout(self, seen: int) -> int:
+    async def _heed_optout(self, seen: int) -> int:
         """Break off whom a newer opt-out file names; return which state of it was seen."""
         if self.scope is None:
             return seen
         self.scope.follow()
-        if self.scope.changes == seen:
+        changes = self.scope.changes
+        if changes == seen:
             return seen
+        await find_out(self.scope, self._asking, self.pipeline.origin_of)
         if self.scope.problem is not None:
             self.trouble(f"nobody is probed: {self.scope.problem}")
         for address, patience in self._asking.items():
             if self.scope.refusal(address) is not None or self.scope.unknown(address):
                 patience.reschedule(0)
-        return self.scope.changes
+        return changes
 
     def _halted(self) -> bool:
         return self.stop_file is not None and self.stop_file.exists()

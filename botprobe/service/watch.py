@@ -121,7 +121,7 @@ class Watch:
             reporting = group.create_task(self._report(workers))
             self.supervisor.ready()
             while (command := await self._next(workers)) is not Command.STOP:
-                if command is Command.RELOAD and self._reload(workers):
+                if command is Command.RELOAD and await self._reload(workers):
                     reading.cancel()
                     reading = self._read(group)
             reading.cancel()
@@ -144,7 +144,7 @@ class Watch:
         elif workers.current is None and self.parts.probes:
             workers.start()
         if self.parts.optout_changed():
-            self._heed_optout(workers)
+            await self._heed_optout(workers)
         try:
             async with asyncio.timeout(TICK):
                 return await self.commands.get()
@@ -157,7 +157,7 @@ class Watch:
             return f"stop file {stop}"
         return self.parts.problem
 
-    def _reload(self, workers: Workers) -> bool:
+    async def _reload(self, workers: Workers) -> bool:
         """Read the settings again; former workers finish with the former ones."""
         self.supervisor.reloading()
         try:
@@ -167,17 +167,19 @@ class Watch:
             return False
         finally:
             self.supervisor.ready()
-        workers.close(self.parts.scope)
+        workers.close()
+        await workers.drop(self.parts.scope)
         return True
 
-    def _heed_optout(self, workers: Workers) -> None:
+    async def _heed_optout(self, workers: Workers) -> None:
         """Ask nobody any more who has opted out."""
         try:
             self.parts.reload_optout()
         except BotprobeError as error:
             self.audience.trouble(f"nobody is probed: {error}")
             return
-        workers.close(self.parts.scope)
+        workers.close()
+        await workers.drop(self.parts.scope)
 
     async def _drain(self, workers: Workers) -> bool:
         """Let hosts that are being asked come to their end; a second signal ends it at once.

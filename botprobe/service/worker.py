@@ -21,6 +21,7 @@ from botprobe.pipeline import Candidate, Pipeline
 from botprobe.queue.base import Bell
 from botprobe.scope.addresses import Scope
 from botprobe.scope.budget import surrounding
+from botprobe.scope.origins import find_out
 from botprobe.service.again import next_look
 from botprobe.service.audience import Audience
 from botprobe.service.batch import kept_form
@@ -82,8 +83,9 @@ class Worker:
         self._closing = True
         self.bell.ring()
 
-    def drop(self, scope: Scope) -> None:
-        """Stop investigating whom a newer scope refuses, or cannot let pass yet."""
+    async def drop(self, scope: Scope) -> None:
+        """Stop investigating whom a newer scope refuses, or cannot let pass."""
+        await find_out(scope, self._asking, self.pipeline.origin_of)
         for address in self._asking:
             if scope.refusal(address) is not None or scope.unknown(address):
                 self._dropped.add(address)

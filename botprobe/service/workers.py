@@ -30,15 +30,17 @@ class Workers:
         self._tasks.add(self.current)
         self.current.add_done_callback(self._tasks.discard)
 
-    def close(self, scope: Scope | None = None) -> None:
-        """Let all workers finish what they began, except with whom a newer scope refuses."""
+    def close(self) -> None:
+        """Let all workers finish what they began."""
         self.current = None
         for task in self._tasks - self._running.keys():
             task.cancel()  # it has not begun
         for worker in self._running.values():
             worker.close()
-            if scope is not None:
-                worker.drop(scope)
+
+    async def drop(self, scope: Scope) -> None:
+        """Let them break off with whom a newer scope refuses."""
+        await asyncio.gather(*(worker.drop(scope) for worker in self._running.values()))
 
     async def wait(self, seconds: float) -> bool:
         """Wait until all workers are done, no longer than so many seconds; say if they are."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 
+import pytest
+
 from botprobe.hostlog import HostLog
 from botprobe.model.facts import Facts
 from botprobe.model.mail import IpAddress, Mail
@@ -246,7 +248,7 @@ class TestOptout:
         assert troubles == []
 
     async def test_a_new_domain_makes_all_be_looked_up(self, tmp_path: Path) -> None:
-        """Nobody knows yet whose the hosts are that are being asked: they begin anew."""
+        """Whoever is being asked and belongs to nobody who left is not asked a second time."""
         file, tarpit, troubles = tmp_path / "optout", Tarpit(), list[str]()
         scope = following(file)
 
@@ -261,12 +263,42 @@ class TestOptout:
             running = group.create_task(batch.run([Candidate(Target(ip)) for ip in (HOST, OTHER)]))
             await until(lambda: len(tarpit.asked) == 2)
             file.write_text("example.net 2026-11-26 noc@example.net\n")
-            await until(lambda: len(tarpit.asked) == 3)
+            await until(lambda: tarpit.left == 1)
             tarpit.opened.set()
         refused = {str(case.target): case.refused for case in running.result()}
 
         assert refused == {str(HOST): "opted out", str(OTHER): None}
+        assert [target.address for target in tarpit.asked] == [HOST, OTHER]
+        assert scope.unknown(HOST)
         assert troubles == []
+
+    async def test_whom_nobody_can_name_in_time_is_broken_off(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A slow resolver does not let packets go on to whoever may have left."""
+        monkeypatch.setattr("botprobe.scope.origins.HASTE", 0.05)
+        file, tarpit, troubles = tmp_path / "optout", Tarpit(), list[str]()
+        scope, slow = following(file), asyncio.Event()
+
+        async def origin_of(_: IpAddress) -> Origin:
+            await slow.wait()
+            return Origin(names=("mx.example.net",))
+
+        probes = replace(silent_probes(), ping=tarpit)
+        pipeline = replace(pipeline_with(probes=probes), scope=scope, origin_of=origin_of)
+        batch = batch_of(pipeline, tmp_path / "logs", troubles.append, 2, scope=scope)
+
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(batch.run([Candidate(Target(HOST))]))
+            await until(lambda: len(tarpit.asked) == 1)
+            file.write_text("example.net 2026-11-26 noc@example.net\n")
+            async with asyncio.timeout(1):
+                await until(lambda: tarpit.left == 1)
+            slow.set()
+        (case,) = running.result()
+
+        assert case.refused == "opted out"
+        assert len(tarpit.asked) == 1
 
     async def test_a_damaged_file_breaks_everything_off(self, tmp_path: Path) -> None:
         """And the operator is told which line it is."""

@@ -347,7 +347,7 @@ class TestWorker:
         async with working(worker) as task:
             await audience.wait_for(lambda: len(tarpit.asked) == 1)
             worker.close()
-            worker.drop(Scope(opted_out=(ip_network("198.18.0.0/15"),)))
+            await worker.drop(Scope(opted_out=(ip_network("198.18.0.0/15"),)))
             await asyncio.wait([task], timeout=5)
             assert task.done()
 

@@ -66,7 +66,7 @@ class TestRoom:
         monkeypatch.setattr(store, "finish", slowly)
         async with working(worker):
             await began.wait()
-            worker.drop(Scope(opted_out=(ip_network("198.18.0.0/15"), Domain("example.net"))))
+            await worker.drop(Scope(opted_out=(ip_network("198.18.0.0/15"), Domain("example.net"))))
             await audience.wait_for(lambda: len(audience.cases) == 1)
 
         assert len(await store.cases(HOST)) == 1
