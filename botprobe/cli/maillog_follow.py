@@ -5,14 +5,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from threading import Event
 
 from botprobe.cli.stderr import complain
 from botprobe.errors import UsageError
-from botprobe.observers.maillog.alarms import AlarmKind
+from botprobe.observers.maillog.alarms import Alarm, AlarmKind
 from botprobe.observers.maillog.analysis import Analysis, Incident
+from botprobe.observers.maillog.changes import MIN_LENGTH
 from botprobe.observers.maillog.files import STANDARD_INPUT, in_order, is_plain
 
 POLL_SECONDS = 1.0
@@ -60,13 +61,17 @@ class Watch:
         self.show(analysis)
         newest = analysis.days[-1].day if analysis.days else None
         for incident in analysis.incidents:
-            key = (incident.alarm.kind, incident.alarm.day)
-            if key in self._told:
+            if self._was_told(incident.alarm):
                 continue
-            self._told.add(key)
+            self._told.add((incident.alarm.kind, incident.alarm.day))
             # What was abnormal before today is history, and not told at every start.
             if not first or incident.alarm.day == newest:
                 self.tell(incident)
+
+    def _was_told(self, alarm: Alarm) -> bool:
+        # With each day that comes the first day of a new level may move a little.
+        near = timedelta(days=MIN_LENGTH if alarm.kind is AlarmKind.LEVEL_SHIFT else 1)
+        return any(kind is alarm.kind and abs(day - alarm.day) < near for kind, day in self._told)
 
 
 @dataclass(frozen=True, slots=True)

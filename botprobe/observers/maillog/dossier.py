@@ -2,6 +2,7 @@
 
 import heapq
 from collections import Counter
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from ipaddress import ip_address
 
@@ -9,7 +10,7 @@ from botprobe.model.mail import IpAddress
 from botprobe.model.observation import Observation
 from botprobe.model.results import MailLogTraffic
 from botprobe.observers.maillog.analysis import Analysis
-from botprobe.observers.maillog.tally import LogTally
+from botprobe.observers.maillog.tally import DayClients, LogTally
 
 # A flood of clients must not fill the store: of these many, the busiest, the log tells.
 MAX_CLIENTS = 10_000
@@ -40,39 +41,50 @@ def observations(
         analysis: what was concluded from it.
         zone: the zone of the log's days; None is the system's.
     """
-    connects: Counter[int] = Counter()
-    accepted: Counter[int] = Counter()
-    activity: Counter[int] = Counter()
-    last: dict[int, date] = {}
+    seen = _Seen()
     for day, clients in sorted(tally.days.items()):
-        connects.update(clients.connects.counter())
-        accepted.update(clients.accepted.counter())
-        # Not every server logs connections.
-        for counts in (clients.connects, clients.accepted, clients.rejects):
-            activity.update(counts.counter())
-            last.update(dict.fromkeys((client for client, _ in counts), day))
-    if not last:
+        seen.add(day, clients)
+    if not seen.last:
         return []
     names, wanted = tally.clients.names(), suspects(analysis)
     total = sum(day.connects for day in analysis.days)
     newest = max(tally.hours)
-    busiest = set(heapq.nlargest(MAX_CLIENTS, activity, key=activity.__getitem__))
+    busiest = set(heapq.nlargest(MAX_CLIENTS, seen.activity, key=seen.activity.__getitem__))
     found = []
-    for number, day in last.items():
+    for number, day in seen.last.items():
         address = _address(names[number])
         if address is None or (number not in busiest and address not in wanted):
             continue
         saw = MailLogTraffic(
-            connects=connects[number],
-            accepted=accepted[number],
+            connects=seen.connects[number],
+            accepted=seen.accepted[number],
             rejects=_rejects(tally, number),
-            share=round(connects[number] / total, 6) if total else 0.0,
+            share=round(seen.connects[number] / total, 6) if total else 0.0,
             driver_days=_driven(analysis, number),
             mx_queries=_asked(analysis, address),
         )
-        seen = _last_moment(day, newest, zone)
-        found.append(Observation(address=address, seen=seen, saw=saw))
+        moment = _last_moment(day, newest, zone)
+        found.append(Observation(address=address, seen=moment, saw=saw))
     return found
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the clients did over all days."""
+
+    connects: Counter[int] = field(default_factory=Counter)
+    accepted: Counter[int] = field(default_factory=Counter)
+    activity: Counter[int] = field(default_factory=Counter)
+    """All of it, because not every server logs connections."""
+    last: dict[int, date] = field(default_factory=dict)
+
+    def add(self, day: date, clients: DayClients) -> None:
+        """Add a day; later days come later."""
+        self.connects.update(clients.connects.counter())
+        self.accepted.update(clients.accepted.counter())
+        for counts in (clients.connects, clients.accepted, clients.rejects):
+            self.activity.update(counts.counter())
+            self.last.update(dict.fromkeys((client for client, _ in counts), day))
 
 
 def _rejects(tally: LogTally, client: int) -> tuple[tuple[str, int], ...]:

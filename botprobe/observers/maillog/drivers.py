@@ -13,6 +13,7 @@ from enum import StrEnum
 from statistics import median
 
 from botprobe.observers.maillog.alarms import Alarm
+from botprobe.observers.maillog.baseline import Score
 from botprobe.observers.maillog.figures import ClientDay, Figures
 
 MAX_DRIVERS = 20
@@ -89,9 +90,28 @@ def attribute(
     total = sum(excess.values())
     if not total or alarm.alpha is None:
         return Attribution(drivers=(), cause=None, crowd=0, new_share=0.0)
-    surging = alarm.surging
-    target = math.exp(alarm.alpha.usual + BACK * alarm.alpha.scale)
-    connects, mails = day.connects, day.mails
+    drivers = _taken_away(day, clients, excess, alarm.alpha, alarm.surging)
+    known = frozenset().union(*(usual.keys() for usual in usual_days))
+    new_share = sum(n for client, n in excess.items() if client not in known) / total
+    cause = _cause(day, drivers, new_share, total, sure=alarm.surging is not None)
+    return Attribution(
+        drivers=tuple(_to_blame(drivers, cause, known)),
+        cause=cause,
+        crowd=len(excess),
+        new_share=new_share,
+    )
+
+
+def _taken_away(
+    day: Figures,
+    clients: Mapping[int, ClientDay],
+    excess: Mapping[int, float],
+    alpha: Score,
+    surging: int | None,
+) -> list[Driver]:
+    """Take the clients with the most excess away, one after the other, until alpha is back."""
+    target = math.exp(alpha.usual + BACK * alpha.scale)
+    total, connects, mails = sum(excess.values()), day.connects, day.mails
     drivers: list[Driver] = []
     for client in sorted(excess, key=excess.__getitem__, reverse=True)[:MAX_DRIVERS]:
         if connects <= 0 or (client != surging and mails / connects >= target):
@@ -110,15 +130,7 @@ def attribute(
                 alpha_without=mails / connects if connects > 0 else None,
             )
         )
-    known = frozenset().union(*(usual.keys() for usual in usual_days))
-    new_share = sum(n for client, n in excess.items() if client not in known) / total
-    cause = _cause(day, drivers, new_share, total, sure=surging is not None)
-    return Attribution(
-        drivers=tuple(_to_blame(drivers, cause, known)),
-        cause=cause,
-        crowd=len(excess),
-        new_share=new_share,
-    )
+    return drivers
 
 
 def _to_blame(drivers: Sequence[Driver], cause: Cause, known: AbstractSet[int]) -> list[Driver]:

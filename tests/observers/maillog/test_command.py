@@ -14,11 +14,14 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from botprobe.cli.maillog_follow import Watch
-from botprobe.observers.maillog.analysis import Choices, Incident, analyse
+from botprobe.observers.maillog.alarms import Alarm, AlarmKind
+from botprobe.observers.maillog.analysis import Analysis, Choices, Incident, analyse
 from botprobe.observers.maillog.scanner import LogScanner
 from botprobe.observers.maillog.stamps import YearClock
 from botprobe.observers.maillog.tally import LogTally
@@ -247,6 +250,29 @@ class TestWatch:
 
         assert past.told == []
         assert [incident.alarm.day for incident in today.told] == [LAST]
+
+    def test_a_level_that_moves_by_a_day_is_told_once(self) -> None:
+        """With more days behind it the first day of a new level is found more exactly."""
+        told: list[Incident] = []
+        moments = [LAST, LAST + timedelta(days=1), LAST + timedelta(days=9)]
+        found = [
+            SimpleNamespace(
+                days=[SimpleNamespace(day=LAST)],
+                incidents=[Incident(alarm=Alarm(kind=AlarmKind.LEVEL_SHIFT, day=day, because=""))],
+            )
+            for day in moments
+        ]
+        clock = count(0, 61)
+        watch = Watch(
+            judge=lambda: cast("Analysis", found.pop(0)),
+            show=lambda _: None,
+            tell=told.append,
+            clock=lambda: float(next(clock)),
+        )
+
+        watch.run([True, False, True, True], lambda _: False)
+
+        assert [incident.alarm.day for incident in told] == [moments[0], moments[2]]
 
 
 @pytest.mark.timeout(120)
