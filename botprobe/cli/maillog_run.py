@@ -9,6 +9,7 @@ from botprobe.cli.dossier import keep
 from botprobe.cli.maillog_follow import Watch, must_grow, split, stop_on_signals, tell_start
 from botprobe.cli.maillog_outputs import Outputs
 from botprobe.cli.stderr import complain
+from botprobe.errors import BotprobeError
 from botprobe.model.mail import IpAddress
 from botprobe.observers.maillog.analysis import Analysis, Choices, analyse
 from botprobe.observers.maillog.dnscapture import is_capture
@@ -133,8 +134,12 @@ class Run:
         return analyse(self.tally, self.queries, self.choices)
 
     def _refresh(self, found: Analysis) -> None:
-        self.outputs.refresh(found)
-        self.dossiers.write_new(self.tally, found, self.options)
+        """Write files and dossiers; a disk that is full for a while ends no watch."""
+        try:
+            self.outputs.refresh(found)
+            self.dossiers.write_new(self.tally, found, self.options)
+        except BotprobeError as error:
+            complain(f"{error}; tried again in a minute")
 
     def _finish(self) -> None:
         found = self._judge()

@@ -358,6 +358,23 @@ class TestFollow:
         assert told[1] == "botprobe: 21 observations kept\n"
         assert told[2].startswith("botprobe: 1 of 1 suspects are due for botprobe watch")
 
+    def test_what_cannot_be_written_is_tried_again(
+        self, history: tuple[Path, Path], tmp_path: Path
+    ) -> None:
+        """A folder that is away, like a full disk, ends no watch before its end."""
+        metrics = tmp_path / "away" / "m.prom"
+        with self._following(history[0], "--textfile", metrics) as process:
+            assert process.stderr is not None
+            told = [process.stderr.readline() for _ in range(2)]
+            metrics.parent.mkdir()
+            process.terminate()
+            process.communicate(timeout=60)
+
+        assert "m.prom" in told[1]
+        assert "tried again in a minute" in told[1]
+        assert process.returncode == 0
+        assert "botprobe_maillog_connects 160.0" in metrics.read_text()
+
     def test_the_newest_of_rotated_files_is_followed(
         self, history: tuple[Path, Path], tmp_path: Path
     ) -> None:
