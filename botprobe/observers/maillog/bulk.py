@@ -152,8 +152,8 @@ class BulkScanner:
             chunk is not of whole lines in order, with stamps and heads of a usual size.
         """
         rows = self._rows
-        hours = rows.hours() if _size(family) <= _MAX_HEAD and rows.load(chunk) else None
-        if hours is None:
+        hours = rows.hours() if _size(family) <= _MAX_HEAD and rows.load(chunk) else []
+        if not hours:
             return []
         into = Hours(hours)
         rest = ~self._count(rows, family, into)
@@ -172,12 +172,13 @@ class BulkScanner:
         bracket = np.where(nobody, rows.ends, np.minimum(head + tag.size + pid, rows.ends))
         name = np.ascontiguousarray(program[:, :_MAX_NAME])
         ours = tag.of(rows.at(head, tag.size))
+        others = np.flatnonzero(~ours & into.usual)
+        ours &= into.usual
         counted = np.zeros(len(head), np.bool_)
         for names, count in self._countings:
             chosen = np.flatnonzero(ours & _any(names, name))
             if len(chosen):
                 counted[chosen] = count(_Lines(rows, chosen, bracket[chosen]), into)
-        others = np.flatnonzero(~ours)
         if len(others):
             counted[others] = count_bystanders(rows, others, family, into)
         return counted

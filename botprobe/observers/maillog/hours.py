@@ -13,6 +13,11 @@ class Hours:
 
     def __init__(self, hours: Sequence[HourLines]) -> None:
         self.events = [HourEvents(hour.hour, hour.behind - hour.first) for hour in hours]
+        lines = [hour.behind - hour.first for hour in hours]
+        self.stamp_size = len(hours[lines.index(max(lines))].hour)
+        """How long the usual form of a stamp is, as far as its hour."""
+        self.usual = np.repeat([len(hour.hour) == self.stamp_size for hour in hours], lines)
+        """Which lines of the chunk have stamps of this form."""
         self._bounds = [*(hour.first for hour in hours), hours[-1].behind]
 
     def parts(self, numbers: Places) -> Iterator[tuple[HourEvents, slice]]:
