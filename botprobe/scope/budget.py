@@ -18,6 +18,13 @@ from botprobe.scope.addresses import unmapped
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
+HOUR_SPENT = "budget of the hour is spent"
+DAY_SPENT = "budget of the day is spent"
+STORE_SPENT = "budget of the store is spent"
+SPENT_FOR_ALL = frozenset({HOUR_SPENT, DAY_SPENT, STORE_SPENT})
+"""Reasons that say nothing of the address: it may be asked as soon as anybody may."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The caps; each counts investigations, not packets."""
@@ -35,11 +42,11 @@ def spent_out(limits: Limits, spent: Spent) -> str | None:
     if spent.network >= limits.per_network_per_day:
         return f"budget of {spent.where} for a day is spent"
     if spent.hour >= limits.per_hour:
-        return "budget of the hour is spent"
+        return HOUR_SPENT
     if spent.day >= limits.per_day:
-        return "budget of the day is spent"
+        return DAY_SPENT
     if limits.total is not None and spent.total >= limits.total:
-        return "budget of the store is spent"
+        return STORE_SPENT
     return None
 
 

@@ -20,7 +20,7 @@ from botprobe.model.work import GIVEN_UP, Claim, Rank
 from botprobe.pipeline import Candidate, Pipeline
 from botprobe.queue.base import Bell
 from botprobe.scope.addresses import Scope
-from botprobe.scope.budget import surrounding
+from botprobe.scope.budget import SPENT_FOR_ALL, surrounding
 from botprobe.scope.origins import find_out
 from botprobe.service.again import next_look
 from botprobe.service.audience import Audience
@@ -32,6 +32,8 @@ from botprobe.store.base import HostTable
 LEASE = timedelta(minutes=15)
 # Claims that may end without a case before a host is given up: it may be what makes us crash.
 MAX_TRIES = 20
+# Of these, how many that the store cut short are made good at once.
+QUICK_TRIES = 3
 # Seconds until a host whose case could not be made is tried again, doubled with each try.
 FIRST_PAUSE = 60.0
 LONGEST_PAUSE = 3600.0
@@ -130,7 +132,7 @@ class Worker:
         ended = await self._conclude(claim)
         held, _ = self._under_way.pop(claim.target.address)
         if held is not ended:  # it came back to us when all was said
-            await self._give_back(held)
+            await self._patiently(lambda: self.store.put_back(held))
         if self._leave(surrounding(claim.target.address)) or self._more_wait:
             self.bell.ring()
 
@@ -139,6 +141,10 @@ class Worker:
         address = claim.target.address
         try:
             case = await self._investigate(claim)
+            if case.refused in SPENT_FOR_ALL:  # others were faster: it waits, as those behind it
+                held = self._held(address)
+                await self._patiently(lambda: self.store.put_back(held))
+                return held
             return await self._keep(address, case)
         except asyncio.CancelledError:
             if address not in self._dropped:
@@ -146,6 +152,8 @@ class Worker:
             held = self._held(address)
             await self._give_back(held)
             return held
+        except StoreError as error:
+            return await self._try_again(address, str(error))
         except BotprobeError as error:
             return await self._try_later(address, str(error))
         except Exception as error:
@@ -218,6 +226,17 @@ class Worker:
                 await asyncio.sleep(RETRY)
             else:
                 return
+
+    async def _try_again(self, address: IpAddress, problem: str) -> Claim:
+        """Let a host be due as before once the store is back: it has done nothing."""
+        claim = self._held(address)
+        if claim.tries > QUICK_TRIES:
+            return await self._try_later(address, problem)
+        self.audience.trouble(f"{claim.target}: {problem}")
+        self.pipeline.budget.forgive(address)
+        await asyncio.sleep(RETRY)
+        await self._patiently(lambda: self.store.put_back(claim, failed=True))
+        return claim
 
     async def _try_later(self, address: IpAddress, problem: str) -> Claim:
         claim = self._held(address)

@@ -107,8 +107,13 @@ class HostTable(Protocol):
         """Keep the case of a claim and plan the next look; False if the claim is outdated."""
         ...
 
-    async def put_back(self, claim: Claim, try_again: datetime | None = None) -> None:
-        """Give a claim up; the host is due as before, or not before ``try_again``."""
+    async def put_back(
+        self, claim: Claim, try_again: datetime | None = None, *, failed: bool = False
+    ) -> None:
+        """Give a claim up; the host is due as before, or not before ``try_again``.
+
+        A try that ``failed``, or is to rest, counts.
+        """
         ...
 
     async def waiting(self) -> int:

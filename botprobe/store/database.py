@@ -223,9 +223,11 @@ class SqlStore(Transactions):
     def _finish_all(self, connection: Connection, ends: Sequence[Finish]) -> Sequence[bool]:
         return finish_hosts(connection, ends, self._now(connection))
 
-    async def put_back(self, claim: Claim, try_again: datetime | None = None) -> None:
+    async def put_back(
+        self, claim: Claim, try_again: datetime | None = None, *, failed: bool = False
+    ) -> None:
         """Give a claim up; the host is due as before, or not before ``try_again``."""
-        await self._write(lambda connection: hosts.put_back(connection, claim, try_again))
+        await self._write(lambda c: hosts.put_back(c, claim, try_again, failed=failed))
 
     async def spend(self, grant: Grant, decide: Decide) -> str | None:
         """Write a grant down and return None, or return why it is not given."""

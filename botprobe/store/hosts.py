@@ -108,12 +108,21 @@ def plan_suspects(
     return planned
 
 
-def put_back(connection: Connection, claim: Claim, try_again: datetime | None) -> None:
-    """Give a claim up; the host is due as before, or not before ``try_again``."""
+def put_back(
+    connection: Connection, claim: Claim, try_again: datetime | None, *, failed: bool
+) -> None:
+    """Give a claim up; the host is due as before, or not before ``try_again``.
+
+    Args:
+        connection: in a transaction.
+        claim: if it is not the current one, nothing is done.
+        try_again: a later time, if it is to rest.
+        failed: the try counts; one that was given a later time does in any case.
+    """
     values: dict[str, Any] = {"owner": None, "lease": None}
-    if try_again is None:
+    if try_again is None and not failed:
         values["tries"] = hosts.c.tries - 1
-    else:
+    if try_again is not None:
         values |= {"rank": int(Rank.LATER), "due": try_again.timestamp()}
     connection.execute(update(hosts).where(*current(claim)).values(values))
 

@@ -12,7 +12,7 @@ import pytest
 
 from botprobe.errors import StoreError
 from botprobe.hostlog import HostLog
-from botprobe.model.audit import Spent
+from botprobe.model.audit import Decide, Grant, Spent
 from botprobe.model.results import PingResult
 from botprobe.model.target import Target
 from botprobe.model.work import Claim, Rank
@@ -71,6 +71,19 @@ class BrokenOnce:
             self.failures += 1
             raise ZeroDivisionError
         return PingResult(sent=1, received=1)
+
+
+@dataclass
+class Faster(FakeStore):
+    """A ledger whose last grant went to another worker a moment ago."""
+
+    refused: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def spend(self, _grant: Grant, decide: Decide) -> str | None:
+        """Refuse, as the hour is spent by now."""
+        self.others_spent = Spent(hour=1)
+        self.refused.set()
+        return decide(self.others_spent, datetime.now(UTC))
 
 
 @pytest.fixture
@@ -305,6 +318,22 @@ class TestWorker:
         assert audience.cases == []
         assert await store.waiting() == 1
 
+    async def test_whom_others_were_faster_for_waits_too(
+        self, tmp_path: Path, store: SqliteStore
+    ) -> None:
+        """Two workers that see the same room claim for it; who is refused then stays due."""
+        audience, ledger = Listener(), Faster()
+        limited = replace(pipeline(store, limits=Limits(per_hour=1)), ledger=ledger)
+        await store.take([arrival("1", HOST)], DAY)
+        async with working(worker_of(limited, store, tmp_path, audience)):
+            await asyncio.wait_for(ledger.refused.wait(), 5)
+            while await store.waiting() == 0:  # noqa: ASYNC110  # a table
+                await asyncio.sleep(0)
+
+        assert audience.cases == []
+        assert await store.cases(HOST) == []
+        assert await store.waiting() == 1
+
     async def test_closing_lets_hosts_come_to_their_end(
         self, tmp_path: Path, store: SqliteStore
     ) -> None:
@@ -375,6 +404,34 @@ class TestWorker:
 
         assert len(await store.cases(HOST)) == 1
         assert audience.troubles == ["store: database is locked; trying again"]
+
+    async def test_a_store_that_was_away_costs_no_rank(
+        self, tmp_path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A fresh host whose grant could not be written is asked as soon as the store is back."""
+        audience, spend = Listener(), store.spend
+        failures = [StoreError("store: no answer")] * 2
+
+        async def failing(*arguments: object) -> object:
+            if failures:
+                raise failures.pop()
+            return await spend(*arguments)  # type: ignore[arg-type]  # passed on as it came
+
+        monkeypatch.setattr(store, "spend", failing)
+        monkeypatch.setattr("botprobe.service.worker.RETRY", 0.0)
+        await store.take([arrival("1", HOST)], DAY)
+        granting = replace(pipeline(store), ledger=store)
+        worker = worker_of(granting, store, tmp_path, audience)
+        async with working(worker):
+            for _ in range(2):
+                await audience.wait_for(lambda: bool(audience.troubles) or bool(audience.cases))
+                audience.troubles.clear()
+                worker.bell.ring()
+            await audience.wait_for(lambda: len(audience.cases) == 1)
+
+        assert [case.refused for case in audience.cases] == [None]
+        assert [claim.rank for claim in audience.claims] == [Rank.FRESH] * 3
+        assert [claim.tries for claim in audience.claims] == [1, 2, 3]
 
     async def test_a_locked_store_keeps_nobody_from_stopping(
         self, tmp_path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
