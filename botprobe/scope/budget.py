@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from ipaddress import ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 from botprobe.model.audit import IpNetwork, Spent
 from botprobe.model.mail import IpAddress
@@ -148,7 +148,10 @@ class Budget:
 
 def surrounding(address: IpAddress) -> IpNetwork:
     """Return the /24 of an IPv4 address, the /48 of an IPv6 address."""
-    return ip_network(f"{address}/{24 if address.version == 4 else 48}", strict=False)
+    # By numbers: to write and parse a text takes three times as long, for every host.
+    if isinstance(address, IPv4Address):
+        return IPv4Network((int(address) >> 8 << 8, 24))
+    return IPv6Network((int(address) >> 80 << 80, 48))
 
 
 def _since(moments: list[datetime], start: datetime) -> int:
