@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -39,6 +39,8 @@ class Server:
     folder: Path
     options: tuple[str, ...]
     port: int = 5432
+    before: tuple[str, ...] = ()
+    """A program with arguments that starts the server, as its own user and elsewhere."""
     _process: subprocess.Popen[bytes] | None = None
     _numbers: Iterator[int] = field(default_factory=count)
 
@@ -47,13 +49,26 @@ class Server:
         """Number of the first of its processes; 0 if it does not run."""
         return 0 if self._process is None else self._process.pid
 
+    def cpu_seconds(self) -> float:
+        """Return the processor time of the server, and of all processes that it ever had."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return sum(_cpu(pid) for pid in (self.pid, *map(int, children)))
+
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [program("postgres"), "-D", str(self.folder / "data"), "-p", str(self.port)]
+        command = [
+            *self.before,
+            program("postgres"),
+            "-D",
+            str(self.folder / "data"),
+            "-p",
+            str(self.port),
+        ]
         for option in (f"unix_socket_directories={self.folder}", *self.options):
             command += ["-c", option]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stderr=log, stdout=log, user=service_user())
+            user = None if self.before else service_user()
+            self._process = subprocess.Popen(command, stderr=log, stdout=log, user=user)
         deadline = time.monotonic() + 20
         while True:
             try:
@@ -84,6 +99,10 @@ class Server:
         user = SERVICE_USER if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         return f"postgresql://{user}@/{database}?host={self.folder}&port={self.port}"
 
+    def tcp_url(self, url: str, address: str) -> str:
+        """Return the connection string of the same database at an address."""
+        return url.replace(f"host={self.folder}", f"host={address}")
+
     def new_database(self) -> str:
         """Return the connection string of an empty schema, which is all that a test sees.
 
@@ -95,14 +114,25 @@ class Server:
         return f"{self.url('postgres')}&options=-csearch_path%3D{name}"
 
 
+def _cpu(pid: int) -> float:
+    with suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks = sum(map(int, fields[11:15]))  # own time, and that of children that have ended
+        return ticks / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
 @contextmanager
-def server(*options: str, durable: bool = False, kept: Path | None = None) -> Iterator[Server]:
+def server(
+    *options: str, durable: bool = False, kept: Path | None = None, start: bool = True
+) -> Iterator[Server]:
     """Make a cluster, start its server, and remove both at the end.
 
     Args:
         options: settings of the server, as ``name=value``.
         durable: write to the disk as the server does when it is shipped.
         kept: folder of a cluster that is used again and stays; its path is short.
+        start: start it at once.
     """
     # Not below $TMPDIR: the path of a socket has 107 bytes at most (unix(7)).
     folder = kept or Path(tempfile.mkdtemp(prefix="botprobe-pg-", dir="/tmp"))
@@ -112,7 +142,8 @@ def server(*options: str, durable: bool = False, kept: Path | None = None) -> It
             _make(folder)
         always = ("listen_addresses=", *(() if durable else FAST))
         running = Server(folder, (*always, *options))
-        running.start()
+        if start:
+            running.start()
         try:
             yield running
         finally:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -256,22 +256,7 @@ class Bench:
 
     def database_cpu(self) -> float:
         """Return the processor seconds of the server and all its former processes."""
-        if self.server is None:
-            return 0.0
-        return sum(_cpu(pid) for pid in _family(self.server.pid))
-
-
-def _family(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *map(int, children)]
-
-
-def _cpu(pid: int) -> float:
-    with suppress(OSError):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks = sum(map(int, fields[11:15]))  # own time, and that of children that have ended
-        return ticks / os.sysconf("SC_CLK_TCK")
-    return 0.0
+        return 0.0 if self.server is None else self.server.cpu_seconds()
 
 
 def rate(bench: Bench, workers: int, wait: float, hosts: int) -> None:
@@ -360,6 +345,10 @@ def measure(options: argparse.Namespace) -> None:
             from tests.service.bench_bells import bells  # noqa: PLC0415  # PgQueuer is a peer
 
             bells(server.new_database(), shared.database_cpu, options.pace, options.seconds)
+        if "lab" in options.parts:
+            from tests.service.bench_clusterlab import outside  # noqa: PLC0415  # needs the lab
+
+            outside(options.lab_hosts, options.workers)
         if "growth" in options.parts:
             size(shared, options)
     print(f"load average after {' '.join(f'{part:.2f}' for part in os.getloadavg())}")
@@ -369,6 +358,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="scripts/bench-cluster", description=__doc__)
     parser.add_argument("--hosts", type=int, default=6_000, help="of each measurement")
+    parser.add_argument("--lab-hosts", type=int, default=600, help="of each measurement in it")
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4])
     parser.add_argument("--parts", nargs="*", default=["rate", "latency", "bells"])
     parser.add_argument("--pace", type=int, default=100, help="mails per second for the latency")
