@@ -16,6 +16,7 @@ from botprobe.observers.maillog.baseline import (
     Score,
     log_alpha,
     log_connects,
+    log_newcomers,
     log_queries,
     log_reject_rate,
     log_strangers,
@@ -174,14 +175,25 @@ def _client_surge(day: Figures, days: Sequence[Figures], alpha: Score) -> Alarm 
 
 
 def _strangers_surge(day: Figures, days: Sequence[Figures], alpha: Score) -> Alarm | None:
-    found = score(day, days, log_strangers, LEAST_STRANGERS_SPREAD)
-    if found is None or found.z <= STRANGERS_RISE:
+    """Judge those whom nobody knew by what they waste, and by how many they are.
+
+    Many small clients hardly add to the connections of all strangers, but to their number.
+    """
+    wasted = score(day, days, log_strangers, LEAST_STRANGERS_SPREAD)
+    many = score(day, days, log_newcomers, LEAST_SPREAD)
+    if wasted is None:
         return None
-    share, usual = math.exp(found.value), math.exp(found.usual)
+    share, usual = math.exp(wasted.value), math.exp(wasted.usual)
     if share - usual < max(LEAST_SHARE, LEAST_CONNECTS / day.connects):
         return None
+    if many is not None and many.z > STRANGERS_RISE:
+        who = f"{math.exp(many.value) - 1:,.0f} clients (usually {math.exp(many.usual) - 1:,.0f})"
+    elif wasted.z > STRANGERS_RISE:
+        who = "clients"
+    else:
+        return None
     because = (
-        f"{_also(day, days, alpha)}clients that were never seen before made {share:.0%} of all "
+        f"{_also(day, days, alpha)}{who} that were never seen before made {share:.0%} of all "
         f"connections and handed in no mail; {usual:.1%} is usual."
     )
     return Alarm(kind=AlarmKind.STRANGERS_SURGE, day=day.day, because=because, alpha=alpha)

@@ -78,6 +78,13 @@ def log_strangers(day: Figures) -> float | None:
     return math.log(max(day.strangers / day.connects, NO_SURGE))
 
 
+def log_newcomers(day: Figures) -> float | None:
+    """Return the logarithm of the number of clients whom nobody knew, and who handed in no mail."""
+    if day.newcomers is None or day.connects < MIN_CONNECTS:
+        return None
+    return math.log(day.newcomers + 1)
+
+
 def score(
     day: Figures, days: Sequence[Figures], measure: Measure, least: float = MIN_SCALE
 ) -> Score | None:

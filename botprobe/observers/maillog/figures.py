@@ -71,6 +71,8 @@ class Figures:
     """The client with the most useless connections above its own usual, if there is one."""
     strangers: int | None = None
     """Connections without a mail of clients never seen before; None while the log is young."""
+    newcomers: int | None = None
+    """How many clients these were."""
 
     @property
     def measured_connects(self) -> int | None:

@@ -42,8 +42,9 @@ def with_surges(
             day,
             surge=find_surge(number, days, clients),
             strangers=strangers if number >= FIRST_DAYS else None,
+            newcomers=newcomers if number >= FIRST_DAYS else None,
         )
-        for number, (day, strangers) in enumerate(
+        for number, (day, (strangers, newcomers)) in enumerate(
             zip(days, _strangers(days, tally, left_out), strict=True)
         )
     ]
@@ -120,8 +121,10 @@ def _heavy_clients(
     return found
 
 
-def _strangers(days: Sequence[Figures], tally: LogTally, left_out: AbstractSet[int]) -> list[int]:
-    """Return each day's wasted connections of clients that no day before it knows.
+def _strangers(
+    days: Sequence[Figures], tally: LogTally, left_out: AbstractSet[int]
+) -> list[tuple[int, int]]:
+    """Return what clients that no day before knew wasted on each day, and how many wasted all.
 
     Clients are numbered in the order of their appearance, so these are the highest numbers.
     """
@@ -129,8 +132,9 @@ def _strangers(days: Sequence[Figures], tally: LogTally, left_out: AbstractSet[i
     found = []
     for day in days:
         clients = tally.days[day.day]
-        connects = sum(n for c, n in clients.connects if c > known and c not in left_out)
-        accepted = sum(n for c, n in clients.accepted if c > known and c not in left_out)
-        found.append(max(0, connects - accepted))
+        connects = {c: n for c, n in clients.connects if c > known and c not in left_out}
+        accepted = {c: n for c, n in clients.accepted if c > known and c not in left_out}
+        wasted = max(0, sum(connects.values()) - sum(accepted.values()))
+        found.append((wasted, len(connects.keys() - accepted.keys())))
         known = max((c for c, _ in clients.connects), default=known)
     return found

@@ -24,8 +24,10 @@ FIRST = date(2026, 1, 5)
 M_SMTP = 8.8
 DRIVER = 10_000
 SHARES = (0.02, 0.05, 0.10, 0.20, 0.40, 0.60, 0.80)
-# Clients that come once and waste what they do, a day; none of them as much as a hundredth of N_c.
-STRANGERS = 20
+# Clients that come once and waste what they do, a working day, from server to server; none of them
+# as much as a hundredth of N_c. Deviation of the logarithm of their number, from day to day.
+STRANGERS = (10, 80)
+STRANGERS_VARY = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Server:
     noise: float = 0.0
     """Standard deviation of alpha's logit from day to day."""
     weights: list[float] = field(default_factory=list)
+    strangers: float = 0.0
     newest: int = DRIVER
     """The number of the client that was seen last for the first time."""
 
@@ -60,6 +63,7 @@ class Server:
         self.alpha = (chance.uniform(0.55, 0.85), chance.uniform(0.30, 0.60))
         self.noise = chance.uniform(0.08, 0.20)
         self.weights = [1 / rank ** chance.uniform(0.7, 1.2) for rank in range(1, 61)]
+        self.strangers = chance.uniform(*STRANGERS)
 
     def day(self, day: date, planted: Planted) -> tuple[Figures, dict[int, ClientDay]]:
         """Simulate one day."""
@@ -71,7 +75,7 @@ class Server:
         alpha = 1 / (1 + math.exp(-logit))
         if planted.what == "outage":
             alpha *= 0.3
-        clients = self._clients(level, alpha) | self._strangers(level)
+        clients = self._clients(level, alpha) | self._strangers(level, quiet=quiet)
         if planted.what == "driver":
             extra = round(level * planted.share / (1 - planted.share))
             clients[DRIVER] = ClientDay(extra, 0, extra)
@@ -91,6 +95,7 @@ class Server:
             postscreen={},
             queries=round(asked * math.exp(chance.gauss(0, 0.05))),
             strangers=sum(did.wasted for client, did in clients.items() if client > known),
+            newcomers=sum(1 for client in clients if client > known),
         )
         return figures, clients
 
@@ -98,10 +103,12 @@ class Server:
         self.newest += 1
         return self.newest
 
-    def _strangers(self, level: float) -> dict[int, ClientDay]:
+    def _strangers(self, level: float, *, quiet: bool) -> dict[int, ClientDay]:
+        often = self.strangers * (0.45 if quiet else 1.0)
+        many = round(often * math.exp(self.chance.gauss(0, STRANGERS_VARY)))
         sizes = [
             int(min(0.01, 0.0003 * self.chance.paretovariate(1.1)) * level + self.chance.random())
-            for _ in range(STRANGERS)
+            for _ in range(many)
         ]
         return {self._stranger(): ClientDay(size, 0, size // 2) for size in sizes if size}
 

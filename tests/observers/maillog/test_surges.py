@@ -1,13 +1,16 @@
 """What alpha is too coarse for: one client above its own usual, and clients that nobody knew."""
 
+import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
-from botprobe.observers.maillog.alarms import AlarmKind
+from botprobe.observers.maillog.alarms import AlarmKind, judge_day
 from botprobe.observers.maillog.analysis import Analysis, Choices, analyse
 from botprobe.observers.maillog.drivers import Cause
+from botprobe.observers.maillog.figures import Figures
 from tests.observers.maillog.conftest import CountLines
 from tests.observers.maillog.synthetic import Day, Visit, postfix_lines
 
@@ -106,6 +109,31 @@ class TestStrangers:
         assert incident.attribution.cause is Cause.DISTRIBUTED_BURST
         assert "never seen before" in incident.alarm.because
         assert not set(found.drivers) & set(KNOWN)
+
+    def test_many_small_ones_are_seen_by_their_number(self) -> None:
+        """Where strangers waste a little more than on any day, it matters how many they are."""
+        chance = random.Random(5)
+        usual = [
+            Figures(
+                day=MONDAY + timedelta(days=offset),
+                connects=1_000,
+                mails=700,
+                statuses={},
+                rejects={},
+                postscreen={},
+                strangers=chance.randrange(15, 60),
+                newcomers=chance.randrange(10, 15),
+            )
+            for offset in range(30)
+        ]
+        few, many = (replace(usual[-1], strangers=65, newcomers=n) for n in (14, 60))
+
+        alarm = judge_day(many, [*usual[:-1], many])
+
+        assert judge_day(few, [*usual[:-1], few]) is None
+        assert alarm is not None
+        assert alarm.kind is AlarmKind.STRANGERS_SURGE
+        assert alarm.because.startswith("60 clients (usually 12) that were never seen before")
 
     def test_at_the_start_of_a_log_everybody_is_new(self, count_lines: CountLines) -> None:
         """The first days of a log raise no alarm for having new clients."""
