@@ -17,8 +17,9 @@ from tests.lab.namespace import LabError, Namespace, connect, new_namespace
 from tests.lab.packets import ACK, PSH, SYN, TCP, Segment, ip_packet, tcp_segment
 
 SERVERS = ("198.18.1.10", "2001:db8:5::10")
-# Well above the threshold of 150, with the ratio of three a fetch for each two packets sent.
-PACKETS, FETCHES = 250, 125
+# So far above the threshold of 150 that a sample of one in five is over it too (six sigma), with
+# the ratio of three a fetch for each two packets sent.
+PACKETS, FETCHES = 400, 200
 
 _ROUTER = """\
 link set lo up
@@ -73,7 +74,8 @@ ONE_WAY = Actor("one way", 13)
 FORGED = Actor("forged", 14, sends=0)
 SHARED = Actor("shared", 15, limits=(64, 128))
 ALLOWED = Actor("allowed", 16)
-ACTORS = (BOT, USER, MAIL_SERVER, ONE_WAY, FORGED, SHARED, ALLOWED)
+VICTIM = Actor("victim", 17, sends=0)
+ACTORS = (BOT, USER, MAIL_SERVER, ONE_WAY, FORGED, SHARED, ALLOWED, VICTIM)
 
 
 @contextmanager
@@ -199,20 +201,20 @@ def answer(server: Namespace) -> None:
             taken.recv(200)
 
 
-def forge(client: Namespace, source: str) -> None:
+def forge(place: Namespace, source: tuple[str, int], target: tuple[str, int]) -> None:
     """Send packets as if somebody else had a connection, without ever seeing an answer."""
-    six = ":" in source
-    ours, theirs = ip_address(source).packed, ip_address(SERVERS[six]).packed
-    with inside(client):
+    six = ":" in source[0]
+    ours, theirs = ip_address(source[0]).packed, ip_address(target[0]).packed
+    with inside(place):
         raw = socket.socket(
             socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW
         )
     with raw:
         for number in range(PACKETS):
             flags, payload = (SYN, b"") if number == 0 else (ACK | PSH, b"NOOP\r\n")
-            segment = Segment(4000, 25, 1 + number, 1, flags, 8192, b"", payload)
+            segment = Segment(source[1], target[1], 1 + number, 1, flags, 8192, b"", payload)
             body = tcp_segment(ours, theirs, segment)
-            raw.sendto(ip_packet(ours, theirs, TCP, body), (SERVERS[six], 0))
+            raw.sendto(ip_packet(ours, theirs, TCP, body), (target[0], 0))
 
 
 def wait_for(condition: Any, seconds: float, what: str) -> None:

@@ -95,11 +95,14 @@ class Ledger:
 
     def judged_over(self) -> list[Judgement]:
         """Return the entries of the table that are over the threshold."""
-        return [judge(self._entry(one), self.rule, self.test) for one in self._over]
+        entries = map(self._entry, self._over)
+        over = (one for one in entries if self.rule.is_over(one.credit, one.smtp + one.mailbox))
+        return [judge(one, self.rule, self.test) for one in over]
 
     def to_ask(self, now: float, period: float) -> list[IpAddress]:
         """Return who is over the threshold and was not asked in this clean-up period."""
-        asked = ((address, self._hosts[address].asked) for address in self._over)
+        addresses = [one.entry.address for one in self.judged_over()]
+        asked = ((address, self._hosts[address].asked) for address in addresses)
         return [address for address, at in asked if at is None or now - at >= period]
 
     def faces(self, address: IpAddress) -> list[IpAddress]:
@@ -149,13 +152,17 @@ class Ledger:
 
     def _entry(self, address: IpAddress) -> Entry:
         host, details = self._hosts[address], self._details
-        passive = address in details.servers
+        passive, credit = address in details.servers, host.credit
+        one_way = details.one_way.get(address, 0)
+        if self.rule.sampling > 1:
+            # Answers were counted, and who forges them earns his victim no more than it asked for.
+            credit, one_way = min(credit, self.rule.added(0, one_way, 0)), 0
         return Entry(
             address=address,
-            credit=host.credit,
+            credit=credit,
             smtp=host.sent,
             mailbox=host.fetched,
-            one_way=details.one_way.get(address, 0),
+            one_way=one_way,
             sends=details.opened.get(address, 0),
             fetches=details.collected.get(address, 0),
             destinations=details.targets.get(address, 0),

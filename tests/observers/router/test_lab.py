@@ -21,6 +21,7 @@ from tests.lab.routing import (
     ONE_WAY,
     SHARED,
     USER,
+    VICTIM,
     Actor,
 )
 
@@ -80,6 +81,8 @@ def assert_only_bots_suffered(told: Told) -> None:
     for actor, standing in STANDINGS.items():
         assert [standings.get(key) for key in keys(actor)] == [standing] * 2, actor.name
     assert not standings.keys() & set(keys(ALLOWED))
+    # Forged answers count where one packet of many does, but give no credit.
+    assert {standings.get(key) for key in keys(VICTIM)} <= {None, "unknown", "normal"}
     assert {one for one, whole in told["kept"].items() if not whole} == set(BOT.addresses)
     assert {told["sent"][address] for address in INNOCENT} == {"taken"}
     assert told["arrived"] == sorted(INNOCENT)
@@ -135,12 +138,17 @@ class TestRedirect:
 
 
 class TestRules:
-    @pytest.mark.parametrize("action", ["drop", "redirect"])
-    def test_nft_takes_what_is_printed(self, action: str) -> None:
+    @pytest.mark.parametrize(
+        ("action", "sampling"), [("drop", "1"), ("redirect", "1"), ("drop", "500")]
+    )
+    def test_nft_takes_what_is_printed(self, action: str, sampling: str) -> None:
         """In a namespace of its own, and only to check it."""
         command = (sys.executable, "-m", "botprobe", "router", "rules", "--inside", "198.18.0.0/24")
         printed = subprocess.run(
-            [*command, "--enforce", "--action", action], capture_output=True, check=True, timeout=30
+            [*command, "--enforce", "--action", action, "--sampling", sampling],
+            capture_output=True,
+            check=True,
+            timeout=30,
         ).stdout
 
         user = () if os.geteuid() == 0 else ("--map-root-user",)

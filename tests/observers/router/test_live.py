@@ -234,3 +234,15 @@ class TestLedger:
             ledger.learn(Details(), 1)
 
         assert news == [(True, 1), (False, 0), (True, 1)]
+
+    def test_a_sampled_answer_earns_nothing_to_whom_has_not_asked(self) -> None:
+        """Whoever forges a server's answers from outside must not have a victim blocked."""
+        ledger = Ledger(rule=CreditRule(sampling=5))
+        ledger.update(Traffic(counted={BOT: (100, 0), OTHER: (100, 0)}), 1)
+        ledger.learn(Details(one_way={BOT: 90, OTHER: 20}), 1)
+
+        credit = {one.entry.address: one.entry.credit for one in ledger.judged()}
+        assert credit == {BOT: 450, OTHER: 100}
+        assert [one.entry.address for one in ledger.judged_over()] == [BOT]
+        assert ledger.to_ask(1, 60) == [BOT]
+        assert {one.entry.one_way for one in ledger.judged()} == {0}
