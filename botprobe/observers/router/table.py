@@ -86,7 +86,9 @@ def _standing(entry: Entry, rule: CreditRule) -> Standing:
         return Standing.MAIL_SERVER
     if rule.is_over(entry.credit, entry.smtp + entry.mailbox):
         return Standing.SHARED if entry.is_shared else Standing.SUSPECT
-    if entry.one_way and rule.is_over(entry.one_way * rule.smtp * rule.sampling, entry.one_way):
+    # The first packets of each connection have no answer yet; of an asymmetric route, none has.
+    one_way = entry.one_way if entry.one_way > entry.smtp else 0
+    if rule.is_over(one_way * rule.smtp * rule.sampling, one_way):
         return Standing.ONE_WAY
     if entry.smtp and not entry.mailbox:
         return Standing.UNKNOWN

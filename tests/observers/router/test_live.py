@@ -246,3 +246,12 @@ class TestLedger:
         assert [one.entry.address for one in ledger.judged_over()] == [BOT]
         assert ledger.to_ask(1, 60) == [BOT]
         assert {one.entry.one_way for one in ledger.judged()} == {0}
+
+    def test_the_first_packets_of_many_connections_are_no_asymmetric_route(self) -> None:
+        """They have no answer yet: who sends much, and fetches, is an ordinary host."""
+        ledger = Ledger(rule=CreditRule())
+        ledger.update(Traffic(counted={BOT: (1_600, 900), OTHER: (100, 30)}), 1)
+        ledger.learn(Details(one_way={BOT: 200, OTHER: 200}), 1)
+
+        standings = {one.entry.address: one.standing for one in ledger.judged()}
+        assert standings == {BOT: Standing.NORMAL, OTHER: Standing.ONE_WAY}
