@@ -152,10 +152,11 @@ class BulkScanner:
             chunk is not of whole lines in order, with stamps and heads of a usual size.
         """
         rows = self._rows
-        hours = rows.hours() if _size(family) <= _MAX_HEAD and rows.load(chunk) else []
+        loaded = _size(family) <= _MAX_HEAD and rows.load(chunk)
+        hours = rows.hours(family.hour_width) if loaded else []
         if not hours:
             return []
-        into = Hours(hours)
+        into = Hours(hours, family.hour_width)
         rest = ~self._count(rows, family, into)
         return [
             (events, rows.lines(np.flatnonzero(rest[hour.first : hour.behind]) + hour.first))
@@ -171,9 +172,9 @@ class BulkScanner:
         nobody = (pid == 0) | (program[np.arange(len(pid)), pid - 1] == ord("["))
         bracket = np.where(nobody, rows.ends, np.minimum(head + tag.size + pid, rows.ends))
         name = np.ascontiguousarray(program[:, :_MAX_NAME])
-        ours = tag.of(rows.at(head, tag.size))
-        others = np.flatnonzero(~ours & into.usual)
-        ours &= into.usual
+        stamped = _stamped(rows, family) & into.usual
+        ours = tag.of(rows.at(head, tag.size)) & stamped
+        others = np.flatnonzero(~ours & stamped)
         counted = np.zeros(len(head), np.bool_)
         for names, count in self._countings:
             chosen = np.flatnonzero(ours & _any(names, name))
@@ -248,6 +249,14 @@ def _any(texts: tuple[Start, ...], rows: Bytes) -> Truths:
     for text in texts[1:]:
         found |= text.of(rows)
     return found
+
+
+def _stamped(rows: Rows, family: Family) -> Truths:
+    """Say which stamps end, as stamps do, at the first blank behind their hour."""
+    width = family.stamp_width - family.hour_width
+    blank = find(rows.at(rows.starts + family.hour_width, width + 1), b" ")
+    stamped: Truths = (blank == width) & (rows.starts + family.stamp_width < rows.ends)
+    return stamped
 
 
 def _size(family: Family) -> int:

@@ -30,10 +30,6 @@ def count_bystanders(rows: Rows, numbers: Places, family: Family, into: Hours) -
     start = rows.starts[numbers]
     host = Start(b" %s " % family.host)
     ours = host.of(rows.at(start + family.stamp_width, host.size))
-    # A blank in the stamp would end it, and the next word were the host.
-    hour = into.stamp_size
-    rest = rows.at(start + hour, family.stamp_width - hour)[:, : family.stamp_width - hour]
-    ours &= ~(rest == ord(" ")).any(axis=1)
     tag = start + family.stamp_width + host.size
     text = rows.at(tag, _TAG)
     length = ((text == ord("[")) | (text == ord(":")) | (text == ord(" "))).argmax(axis=1)

@@ -8,8 +8,8 @@ JSON, a leading priority) is first rewritten to the second form by ``dress``.
 import re
 from typing import NamedTuple
 
-_STAMP = rb"([A-Z][a-z]{2} [ \d]?\d \d\d|\d{4}-\d\d-\d\dT\d\d)(:[^ \n]*+)"
-_HEAD = re.compile(_STAMP + rb" ([^ \n]++) ([^\[: \n]++)")
+_SYSLOG_HOUR = rb"([A-Z][a-z]{2} [ \d]?\d \d\d|\d{4}-\d\d-\d\dT\d\d)"
+_HEAD = re.compile(_SYSLOG_HOUR + rb"(:[^ \n]*+) ([^ \n]++) ([^\[: \n]++)")
 _HOUR = re.compile(
     rb"(?:[A-Z][a-z]{2} [ \d]?\d|\d{4}-\d\d-\d\d(?=[T ])|\d\d-[A-Z][a-z]{2}-\d{4})[T ]\d\d(?=:)"
 )
@@ -27,6 +27,8 @@ _MAX_RUNS = 16
 class Family(NamedTuple):
     """What the heads of lines that follow each other have in common."""
 
+    hour_width: int
+    """How much of the stamp tells the hour."""
     stamp_width: int
     host: bytes
     instance: bytes
@@ -45,6 +47,7 @@ class HourBlock(NamedTuple):
 class Head(NamedTuple):
     """The head of one line."""
 
+    hour_width: int
     stamp_width: int
     host: bytes
     instance: bytes | None
@@ -59,7 +62,7 @@ class Head(NamedTuple):
         """What it has in common with other lines of Postfix; None if it is not one."""
         if self.instance is None:
             return None
-        return Family(self.stamp_width, self.host, self.instance)
+        return Family(self.hour_width, self.stamp_width, self.host, self.instance)
 
 
 def head_of(line: bytes) -> Head | None:
@@ -70,13 +73,18 @@ def head_of(line: bytes) -> Head | None:
     hour, rest, host, tag = match.groups()
     instance, slash, program = tag.rpartition(b"/")
     ours = instance if slash and program in POSTFIX_PROGRAMS else None
-    return Head(len(hour) + len(rest), host, ours, program, match.end())
+    return Head(len(hour), len(hour) + len(rest), host, ours, program, match.end())
 
 
 def stamp_hour(block: bytes, position: int = 0) -> bytes:
     """Return the start of the stamp at a position, hour included; ``b""`` if there is none."""
     found = _HOUR.match(block, position)
     return found[0] if found else b""
+
+
+def is_syslog_hour(hour: bytes) -> bool:
+    """Say whether the start of a stamp may be that of a head, and not of an Exim main log."""
+    return re.fullmatch(_SYSLOG_HOUR, hour) is not None
 
 
 def lines_of(block: bytes) -> list[bytes]:

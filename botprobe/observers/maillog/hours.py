@@ -5,19 +5,18 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from botprobe.observers.maillog.events import HourEvents
+from botprobe.observers.maillog.heads import is_syslog_hour
 from botprobe.observers.maillog.rows import HourLines, Places
 
 
 class Hours:
     """The hours of a chunk, each with what was counted in it."""
 
-    def __init__(self, hours: Sequence[HourLines]) -> None:
+    def __init__(self, hours: Sequence[HourLines], hour_width: int) -> None:
         self.events = [HourEvents(hour.hour, hour.behind - hour.first) for hour in hours]
         lines = [hour.behind - hour.first for hour in hours]
-        self.stamp_size = len(hours[lines.index(max(lines))].hour)
-        """How long the usual form of a stamp is, as far as its hour."""
-        self.usual = np.repeat([len(hour.hour) == self.stamp_size for hour in hours], lines)
-        """Which lines of the chunk have stamps of this form."""
+        self.usual = np.repeat([_is_usual(hour.hour, hour_width) for hour in hours], lines)
+        """Which lines of the chunk have stamps of the usual form."""
         self._bounds = [*(hour.first for hour in hours), hours[-1].behind]
 
     def parts(self, numbers: Places) -> Iterator[tuple[HourEvents, slice]]:
@@ -26,3 +25,7 @@ class Hours:
         for events, first, behind in zip(self.events, bounds, bounds[1:], strict=False):
             if behind > first:
                 yield events, slice(first, behind)
+
+
+def _is_usual(hour: bytes, width: int) -> bool:
+    return len(hour) == width and is_syslog_hour(hour)

@@ -189,7 +189,9 @@ def _bare_event(event: bytes, into: HourEvents) -> None:
 def _compile(template: bytes, family: Family) -> Pattern[bytes]:
     tag = re.escape(b" %s %s/" % (family.host, family.instance))
     parts = {
-        b"{head}": rb".{%d}%s" % (family.stamp_width, tag),
+        # A stamp ends at the first blank behind its hour: what a sender wrote never stands there.
+        b"{head}": rb".{%d}[^\ \n]{%d}%s"
+        % (family.hour_width, family.stamp_width - family.hour_width, tag),
         b"{id}": rb"[0-9A-Za-z]++:",
         # Not [0-9]: a loop over all but a few characters is much faster.
         b"{pid}": rb"[^\]\n]++\]:",

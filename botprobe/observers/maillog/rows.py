@@ -21,8 +21,6 @@ Bytes = NDArray[np.uint8]
 MAX_ROW = 192
 _WORD = 8
 _LINE_FEED = 10
-# So many lines are asked for the form of their stamp.
-_LINES_ASKED = 50
 # A chunk with more hours, and fewer lines in each, is not in order.
 _MANY_HOURS, _FEW_LINES = 16, 30
 # For each length of a text: what of its row belongs to it.
@@ -112,31 +110,33 @@ class Rows:
         places = zip(self.starts[numbers].tolist(), self.ends[numbers].tolist(), strict=True)
         return b"".join([self.chunk[start : end + 1] for start, end in places])
 
-    def hours(self) -> list[HourLines]:
-        """Split by the hour of the stamps; nothing if the lines are not in order, or have none."""
+    def hours(self, width: int) -> list[HourLines]:
+        """Split by the hour of the stamps; nothing if the lines are not in order.
+
+        Args:
+            width: how much of most stamps tells the hour.
+        """
         starts = self.starts.tolist()
-        stamps = (stamp_hour(self.chunk, start) for start in starts[:_LINES_ASKED])
-        form = next(filter(None, stamps), b"")
-        firsts = [*self._changes(form + b":"), len(starts)]
+        firsts = [*self._changes(width + 1), len(starts)]
         hours: list[HourLines] = []
         for first, behind in pairwise(firsts):
             hour = stamp_hour(self.chunk, starts[first])
-            if len(hour) == len(form):
+            if len(hour) == width:
                 hours.append(HourLines(hour, first, behind))
             else:  # a line in another form, which says nothing of the next one
                 lines = range(first, behind)
                 hours += (HourLines(stamp_hour(self.chunk, starts[n]), n, n + 1) for n in lines)
-            if not form or len(hours) > max(_MANY_HOURS, len(starts) // _FEW_LINES):
+            if len(hours) > max(_MANY_HOURS, len(starts) // _FEW_LINES):
                 return []
         return hours
 
-    def _changes(self, stamp: bytes) -> list[int]:
+    def _changes(self, width: int) -> list[int]:
         """Return the numbers of lines that begin otherwise than the line before."""
-        rows = self.at(self.starts, len(stamp))
-        if Start(stamp).of(rows).all():
+        rows = self.at(self.starts, width)
+        if Start(self.chunk[:width]).of(rows).all():
             return [0]
         words = rows.view(np.uint64)
-        words = words & _KEPT[len(stamp)][: words.shape[1]]
+        words = words & _KEPT[width][: words.shape[1]]
         differs = words[1:] != words[:-1]
         return [0, *(np.flatnonzero(differs[:, 0] | differs[:, -1]) + 1).tolist()]
 

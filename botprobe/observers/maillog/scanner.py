@@ -58,10 +58,11 @@ class LogScanner:
             return []
         family = _first_family(chunk)
         if family is None or not self._wanted(family):
-            family = Family(first.stamp_width, first.host, self._instance or _USUAL_INSTANCE)
+            instance = self._instance or _USUAL_INSTANCE
+            family = Family(first.hour_width, first.stamp_width, first.host, instance)
         counted = self._bulk.scan(chunk, family)
         for events, rest in counted:
-            self._count(rest, events, family)
+            self._count(rest, events)
         return [events for events, _ in counted]
 
     @cached_property
@@ -76,12 +77,11 @@ class LogScanner:
 
     def _scan_hour(self, hour: bytes, block: bytes, lines: int) -> HourEvents:
         events = HourEvents(hour, lines)
-        self._count(block, events, _first_family(block))
+        self._count(block, events)
         return events
 
-    def _count(self, block: bytes, events: HourEvents, family: Family | None) -> None:
-        if not block:
-            return
+    def _count(self, block: bytes, events: HourEvents) -> None:
+        family = _first_family(block)
         if not events.stamp:
             for line in lines_of(block):
                 events.unread.add(line)

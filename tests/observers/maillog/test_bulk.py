@@ -13,6 +13,7 @@ from botprobe.observers.maillog.dress import undress
 from botprobe.observers.maillog.files import chunks
 from botprobe.observers.maillog.postfix import PostfixScanner
 from botprobe.observers.maillog.rejects import RejectKind
+from botprobe.observers.maillog.scanner import LogScanner
 from tests.observers.maillog.bench_maillog import made_lines
 from tests.observers.maillog.comparing import BY_BULK, BY_PATTERN, counts
 
@@ -89,6 +90,13 @@ MESSAGES = (
     b"postscreen[12]: NOQUEUE: reject: RCPT from [192.0.2.1]:4: 550 5.7.1 Service unavailable",
     b"anvil[13]: statistics: max connection rate 1/60s for (smtp:192.0.2.1) at Oct 22 02:13:41",
 )
+# Also such as are left to the pattern, and all that follow them.
+QUEUE = (
+    *(message for message in MESSAGES if message.startswith(b"qmgr")),
+    b"qmgr[123456789012345678901234567890]: 1D8CC1CA0A7F: removed",
+    b"qmgr[9]: 123456789012345678901234567890: removed",
+    b"qmgr[]: 1D8CC1CA0A7F: removed",
+)
 OTHERS = (
     b"Oct 22 02:13:41 mx dovecot: pop3-login: Login: user=<u>, rip=192.0.2.1",
     b"Oct 22 02:13:41 mx dovecot[71]: imap-login: Info: Login: user=<u>, rip=192.0.2.1",
@@ -147,9 +155,7 @@ def _line(draw: st.DrawFn, heads: tuple[bytes, ...]) -> bytes:
     if not draw(st.integers(0, 12)):
         line = draw(st.sampled_from(OTHERS))
     for _ in range(draw(st.sampled_from((0, 0, 1, 1, 2, 3)))):
-        # Neither way looks into a stamp whose hour and width are right.
-        stamp = len("2026-10-22T02:13:41.123456+02:00" if line[:1] == b"2" else "Oct 22 02:13:41")
-        start = draw(st.integers(min(stamp, len(line)), len(line)))
+        start = draw(st.integers(0, len(line)))
         end = start + draw(st.sampled_from((0, 0, 1, 2, 8, 40)))
         line = line[:start] + draw(st.sampled_from(PIECES)) + line[end:]
     return line
@@ -188,6 +194,38 @@ class TestBulk:
 
         assert counts(chunk, BY_BULK) == counts(chunk, BY_PATTERN)
 
+    def test_a_short_stamp_may_stand_between_long_ones(self) -> None:
+        """A first line of Postfix with a stamp shorter than the others' hours is no trap."""
+        stamp = b"2026-10-22T02:13:41.123456+02:00"
+        lines = [OTHERS[0].replace(b"Oct 22 02:13:41", stamp)]
+        lines += [b"Oct 22 02: mx postfix/smtpd[7]: connect from x[192.0.2.1]"]
+        chunk = b"\n".join([*lines, *(HEADS[-1] + message for message in MESSAGES), *lines]) + b"\n"
+
+        assert counts(chunk, BY_BULK) == counts(chunk, BY_PATTERN)
+
+    @pytest.mark.parametrize("bulk_from", [BY_BULK, BY_PATTERN])
+    @pytest.mark.parametrize("stamp", [b"Oct 22 02:13:41", b"2026-10-22T02:13:41Z"])
+    def test_a_stamp_ends_at_its_blank(self, stamp: bytes, bulk_from: int) -> None:
+        """Words of a sender that stand where longer stamps end make no head."""
+        forged = b" mx postfix/smtpd[7]: connect from x[203.0.113.9]"
+        real = HEADS[-1] + b"smtpd[7]: connect from a[192.0.2.1]"
+        line = (stamp + b" mx su: ").ljust(len("2026-10-22T02:13:41.123456+02:00"), b"-") + forged
+
+        scanner = LogScanner(bulk_from=bulk_from)
+
+        found = scanner.scan(b"\n".join([real, line, real]) + b"\n")
+
+        assert {client for events in found for client in events.connects} == {b"192.0.2.1"}
+
+    def test_what_has_no_hour_is_unread(self) -> None:
+        """A line that only looks like Postfix's where its stamp should be is not understood."""
+        line = b" mx postfix/smtpd[7]: connect from x[192.0.2.1]"
+        stamps = [b"x" * 15, b"Oct 22 02:13:41", b"Oct 22T02:13:41", b"2026-10-22 02:13:41"]
+        stamps += [b"2026-10-22T02:13:41", b"2026-10-22 02:13:41"]
+        chunk = b"".join(stamp + line + b"\n" for stamp in stamps)
+
+        assert counts(chunk, BY_BULK) == counts(chunk, BY_PATTERN)
+
     def test_a_line_without_a_stamp_spoils_no_chunk(self, seen: list[bytes]) -> None:
         """Lines in another form, here and there, are all that the pattern gets to see."""
         lines = "".join(made_lines(1_000_000, iso=True)).encode().splitlines()
@@ -199,6 +237,16 @@ class TestBulk:
         counts(chunk, BY_BULK)
 
         assert len(seen) < len(lines) / 20
+
+    @given(st.lists(st.sampled_from(QUEUE), min_size=1, max_size=20))
+    def test_keeps_the_order_of_mails(self, messages: list[bytes]) -> None:
+        """A mail that ends and one that becomes active with its id are told in their order."""
+        chunk = b"".join(HEADS[0] + message + b"\n" for message in messages)
+
+        (bulk,) = LogScanner(bulk_from=BY_BULK).scan(chunk)
+        (pattern,) = LogScanner(bulk_from=BY_PATTERN).scan(chunk)
+
+        assert (bulk.queue, bulk.active) == (pattern.queue, pattern.active)
 
     @pytest.mark.parametrize("words", [b"192.0.2.1", b"host [192.0.2.1] blocked", b"unknown"])
     def test_heeds_own_words_that_name_the_client(self, words: bytes) -> None:
