@@ -26,6 +26,8 @@ from tests.service.labwatch import stop_at_once
 SEED = 10
 # Seconds for one measurement.
 PATIENCE = 120
+# Measured until so many are concluded: tarpits, one in twenty, hold us for more than a minute.
+SHARE = 0.9
 
 
 def outside(hosts: int, workers: Sequence[int]) -> None:
@@ -57,8 +59,9 @@ def inside(hosts: int, workers: Sequence[int]) -> None:
 def _embedded(folder: Path, addresses: Sequence[str]) -> None:
     watch = Watching(folder)
     start = _deliver(watch.box, addresses)
-    done = wait_until(lambda: watch.cases() >= len(addresses), PATIENCE)
-    _tell("embedded", len(addresses), time.monotonic() - start, watch.stop(), done=done)
+    enough = int(len(addresses) * SHARE)
+    done = wait_until(lambda: watch.cases() >= enough, PATIENCE)
+    _tell("embedded", enough, time.monotonic() - start, watch.stop(), done=done)
 
 
 def _shared(folder: Path, server: postgres.Server, addresses: Sequence[str], count: int) -> None:
@@ -71,14 +74,15 @@ def _shared(folder: Path, server: postgres.Server, addresses: Sequence[str], cou
     try:
         wait_until(lambda: _rows(database, "worker") == count, 30)
         start = _deliver(box, addresses)
-        done = wait_until(lambda: _rows(database, "case") >= len(addresses), PATIENCE)
+        enough = int(len(addresses) * SHARE)
+        done = wait_until(lambda: _rows(database, "case") >= enough, PATIENCE)
         seconds = time.monotonic() - start
     finally:
         for process in running:
             stop_at_once(process)
-    cost = (server.cpu_seconds() - before) / len(addresses) * 1000
+    cost = (server.cpu_seconds() - before) / enough * 1000
     name = f"PostgreSQL ({cost:.1f} ms of database CPU each), {count} worker{'s' * (count > 1)}"
-    _tell(name, len(addresses), seconds, children_cpu() - cpu, done=done)
+    _tell(name, enough, seconds, children_cpu() - cpu, done=done)
 
 
 def _options(folder: Path, database: str, concurrency: int) -> list[str]:
