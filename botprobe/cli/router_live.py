@@ -15,6 +15,7 @@ from botprobe.cli.router_screen import router_screen, sort_table
 from botprobe.cli.router_view import Books, View
 from botprobe.cli.stderr import complain
 from botprobe.confirming import open_confirmer
+from botprobe.errors import InputError
 from botprobe.model.mail import IpAddress
 from botprobe.observers.router.credit import Action
 from botprobe.observers.router.kernel import Kernel
@@ -31,13 +32,25 @@ class RouterBoard:
     def __init__(self, view: View, pace: Pace, live: Live | None) -> None:
         self._view, self._pace, self._live = view, pace, live
         self.judged: list[Judgement] = []
+        self._trouble = ""
 
     def table(self, judged: list[Judgement]) -> None:
         """Draw the table, and write the metrics."""
         self.judged = sort_table(judged, self._view.sort)
         if self._live is not None:
             self._live.update(router_screen(self.judged, self._view.rule))
-        self._view.write_metrics(self.judged)
+        self._write_metrics()
+
+    def _write_metrics(self) -> None:
+        """Write them; a full disk is told of once, and must not end the router."""
+        trouble = ""
+        try:
+            self._view.write_metrics(self.judged)
+        except InputError as error:
+            trouble = str(error)
+        if trouble and trouble != self._trouble:
+            complain(trouble)
+        self._trouble = trouble
 
     @contextmanager
     def drawn(self) -> Iterator[None]:

@@ -9,14 +9,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from logging import getLogger
 from typing import Protocol
 
-from botprobe.errors import ProbeUnavailable
+from botprobe.errors import BotprobeError, ProbeUnavailable
 from botprobe.model.mail import IpAddress
 from botprobe.observers.router.credit import Action
 from botprobe.observers.router.kernel import Details, Traffic
 from botprobe.observers.router.ledger import Ledger
 from botprobe.observers.router.table import Judgement, Standing
+
+logger = getLogger(__name__)
 
 Confirm = Callable[[IpAddress], Awaitable[bool | None]]
 """Asks a host whether it takes mail; None if that cannot be known."""
@@ -86,18 +89,22 @@ class LiveRouter:
         Raises:
             ProbeUnavailable: the kernel's table cannot be read or written.
         """
-        ends = None if seconds is None else self.clock() + seconds
         try:
-            async with asyncio.TaskGroup() as group:
-                while ends is None or self.clock() < ends:
-                    for address in await self.look():
-                        group.create_task(self._ask(address))
-                    await asyncio.sleep(self.every)
+            await self._run(None if seconds is None else self.clock() + seconds)
+        except ExceptionGroup as group:
+            raise _cause(group) from group
         finally:
             # Whose last table this is wants it whole; the kernel's may be gone already.
             with suppress(ProbeUnavailable):
                 await self._read_all()
             self.screen.table(self.ledger.judged())
+
+    async def _run(self, ends: float | None) -> None:
+        async with asyncio.TaskGroup() as group:
+            while ends is None or self.clock() < ends:
+                for address in await self.look():
+                    group.create_task(self._ask(address))
+                await asyncio.sleep(self.every)
 
     async def look(self) -> list[IpAddress]:
         """Look once, act on who is confirmed, and return who is to be asked."""
@@ -148,10 +155,24 @@ class LiveRouter:
 
     async def _ask(self, address: IpAddress) -> None:
         assert self.confirm is not None  # noqa: S101  # only then somebody waits
-        answers = [await self.confirm(face) for face in self.ledger.faces(address)]
+        answers = [await self._answer(self.confirm, face) for face in self.ledger.faces(address)]
         takes_mail = True if True in answers else None if None in answers else False
         self.ledger.answered(address, takes_mail)
         if takes_mail is None:
             self.screen.unconfirmed(address)
         else:
             await self._act(self.clock())
+
+    async def _answer(self, confirm: Confirm, address: IpAddress) -> bool | None:
+        try:
+            return await confirm(address)
+        except BotprobeError as error:  # a full disk keeps the audit log: nobody is asked then
+            logger.warning("%s was not asked: %s", address, error)
+            return None
+
+
+def _cause(error: Exception) -> Exception:
+    """Return the first error inside of a group of errors."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

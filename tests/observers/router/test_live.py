@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from botprobe.errors import ProbeUnavailable, StoreError
 from botprobe.model.mail import IpAddress
 from botprobe.observers.router.credit import Action, CreditRule
 from botprobe.observers.router.kernel import Details, Traffic
@@ -23,12 +24,15 @@ class FakeKernel:
 
     now: Traffic
     more: Details = field(default_factory=Details)
+    gone: bool = False
     traffic_read: int = 0
     details_read: int = 0
     blocked: list[IpAddress] = field(default_factory=list)
 
     async def sent(self) -> Mapping[IpAddress, int]:
         """Tell one half of the counters."""
+        if self.gone:
+            raise ProbeUnavailable("the table was taken away")
         return {address: sent for address, (sent, _) in self.now.counted.items()}
 
     async def traffic(self) -> Traffic:
@@ -81,6 +85,7 @@ class Scene:
     """A router with two hosts over the threshold."""
 
     answer: bool | None = False
+    trouble: StoreError | None = None
     action: Action = Action.DROP
     asked: list[IpAddress] = field(default_factory=list)
     notes: Notes = field(default_factory=Notes)
@@ -93,6 +98,8 @@ class Scene:
 
         async def ask(address: IpAddress) -> bool | None:
             self.asked.append(address)
+            if self.trouble is not None:
+                raise self.trouble
             return self.answer
 
         asking: Confirm | None = ask if confirm else None
@@ -185,6 +192,32 @@ class TestLiveRouter:
 
         assert asyncio.run(play()) == [(1, 1), (1, 1), (2, 1), (2, 1), (3, 2), (3, 2)]
         assert scene.kernel.blocked == [BOT]
+
+    def test_a_table_that_was_taken_away_is_one_plain_error(self) -> None:
+        """Somebody else said ``router off``; what is known is shown all the same."""
+        scene = Scene(action=Action.ACCEPT)
+
+        async def play() -> None:
+            router = scene.router(confirm=False)
+            await router.look()
+            scene.kernel.gone = True
+            await router.run(1)
+
+        with pytest.raises(ProbeUnavailable, match="taken away"):
+            asyncio.run(play())
+        assert set(scene.notes.standings.values()) == {Standing.SUSPECT}
+
+    def test_a_question_that_cannot_be_written_down_is_not_asked(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The disk is full: nobody is blocked, and the router goes on."""
+        scene = Scene(trouble=StoreError("disk I/O error"))
+
+        scene.run()
+
+        assert not scene.kernel.blocked
+        assert sorted(map(str, scene.notes.unsure)) == [str(BOT), str(OTHER)]
+        assert f"{BOT} was not asked: disk I/O error" in caplog.text
 
 
 class TestLedger:
