@@ -151,7 +151,7 @@ def _fallen(day: Figures, alpha: Score) -> str:
 
 
 def _until(day: Figures) -> str:
-    return "" if day.until is None else f" until {day.until}:59"
+    return "" if day.until is None else f" until {day.until:02d}:59"
 
 
 def _client_surge(day: Figures, days: Sequence[Figures], alpha: Score) -> Alarm | None:
