@@ -243,8 +243,8 @@ class Worker:
         self.audience.trouble(f"{claim.target}: {problem}")
         self.pipeline.budget.forgive(address)  # a mail may make it due before
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (claim.tries - 1))
-        later = self.pipeline.now() + timedelta(seconds=pause)
-        await self._patiently(lambda: self.store.put_back(claim, later))
+        rest = timedelta(seconds=pause)
+        await self._patiently(lambda: self.store.put_back(claim, rest))
         return claim
 
     async def _give_all_back(self) -> None:

@@ -108,11 +108,11 @@ class HostTable(Protocol):
         ...
 
     async def put_back(
-        self, claim: Claim, try_again: datetime | None = None, *, failed: bool = False
+        self, claim: Claim, rest: timedelta | None = None, *, failed: bool = False
     ) -> None:
-        """Give a claim up; the host is due as before, or not before ``try_again``.
+        """Give a claim up; the host is due as before, or not before the end of a rest.
 
-        A try that ``failed``, or is to rest, counts.
+        The rest counts by the clock of the store. A try that ``failed``, or rests, counts.
         """
         ...
 

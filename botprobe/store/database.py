@@ -224,10 +224,15 @@ class SqlStore(Transactions):
         return finish_hosts(connection, ends, self._now(connection))
 
     async def put_back(
-        self, claim: Claim, try_again: datetime | None = None, *, failed: bool = False
+        self, claim: Claim, rest: timedelta | None = None, *, failed: bool = False
     ) -> None:
-        """Give a claim up; the host is due as before, or not before ``try_again``."""
-        await self._write(lambda c: hosts.put_back(c, claim, try_again, failed=failed))
+        """Give a claim up; the host is due as before, or not before the end of a rest."""
+
+        def work(connection: Connection) -> None:
+            try_again = None if rest is None else self._now(connection) + rest
+            hosts.put_back(connection, claim, try_again, failed=failed)
+
+        await self._write(work)
 
     async def spend(self, grant: Grant, decide: Decide) -> str | None:
         """Write a grant down and return None, or return why it is not given."""

@@ -205,7 +205,7 @@ class TestWorker:
         audience = Listener()
         await store.take([arrival("1", HOST)], DAY)
         (claim,) = await store.claim("me", LEASE, 9, EVERYBODY)
-        await store.put_back(claim, datetime.now(UTC))  # as a later look that is due now
+        await store.put_back(claim, timedelta(0))  # as a later look that is due now
         worker = worker_of(pipeline(store), store, tmp_path, audience)
         worker.pipeline.budget.remember([(HOST, datetime.now(UTC))])
         worker.again = (timedelta(hours=1),)

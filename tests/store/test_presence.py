@@ -112,7 +112,7 @@ class TestQueueStatus:
         await store.take([arrival("1", HOST), arrival("2", ip_address("198.18.11.2"))], DAY)
         again, given_up = await claim_all(store)
         case = case_of(given_up)
-        await store.put_back(again, again.due)
+        await store.put_back(again, timedelta(0))
         await store.claim("other", LEASE, 1, EVERYBODY)
 
         status = await store.queue_status()
