@@ -200,11 +200,10 @@ def _whose(family: Family, rules: RouterRules, side: str) -> Iterator[str]:
 
 
 def _noticed(family: Family, rules: RouterRules, host: str) -> Iterator[str]:
-    """Who is in the short list already is spared the way into it."""
-    version, counted = family.version, _counts("heavy", family.version, host)
-    yield f"{host} @heavy{version} {counted} return"
-    burst = f"burst {rules.unnoticed} packets"
-    yield f"update @meter{version} {{ {host} limit rate over 1/day {burst} }} {counted}"
+    """Count beyond the first few; asking first whether it is in the list would count it twice."""
+    version, burst = family.version, f"burst {rules.unnoticed} packets"
+    meter = f"update @meter{version} {{ {host} limit rate over 1/day {burst} }}"
+    yield f"{meter} {_counts('heavy', version, host)}"
 
 
 def _met(family: Family) -> str:

@@ -97,6 +97,12 @@ class TestDrop:
         assert [dropped["sent"][address] for address in BOT.addresses] == ["silence"] * 2
         assert len(dropped["blocks"]) == 2
 
+    def test_each_packet_counts_once(self, dropped: Told) -> None:
+        """A line of a dialogue is one packet; a few more open and close the connections."""
+        counted = {one["ip"]: one["smtp_packets"] for one in dropped["table"]["addresses"]}
+        for key in keys(MAIL_SERVER):
+            assert MAIL_SERVER.sends <= counted[key] <= 1.2 * MAIL_SERVER.sends
+
     def test_acts_within_a_second_of_the_last_packet(self, dropped: Told) -> None:
         """Asking on port 25 included."""
         assert max(dropped["acted"].values()) < 1.0
