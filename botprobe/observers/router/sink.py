@@ -27,6 +27,8 @@ MAX_RECIPIENTS = 100
 MAX_SESSIONS = 200
 # Seconds that a session may be silent.
 SILENCE = 60
+# Seconds of a whole session: whoever says a line a minute is never silent.
+LONGEST = 600
 # Octets that the bytes of one mail may take in memory, with what each line takes besides them, and
 # those of all sessions together.
 MAX_WEIGHT = 3 * MAX_MAIL
@@ -143,6 +145,12 @@ class _Weighed(asyncio.Protocol):
         self._memory, self._weight = memory, 0
         self.has_ended = False
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Set the session its end."""
+        super().connection_made(transport)
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # a server's connection
+        self._end = asyncio.get_running_loop().call_later(LONGEST, transport.abort)
+
     def data_received(self, data: bytes) -> None:
         """Weigh what comes."""
         weight = len(data) + _LINE * data.count(b"\n")
@@ -157,6 +165,7 @@ class _Weighed(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Give the memory back."""
         self.has_ended = True
+        self._end.cancel()
         self.release()
         super().connection_lost(error)
 
