@@ -15,15 +15,18 @@ from botprobe.cli.router_screen import router_screen, sort_table
 from botprobe.cli.router_view import Books, View
 from botprobe.cli.stderr import complain
 from botprobe.confirming import open_confirmer
-from botprobe.errors import InputError
+from botprobe.errors import BotprobeError, InputError
 from botprobe.model.mail import IpAddress
 from botprobe.observers.router.credit import Action
 from botprobe.observers.router.kernel import Kernel
 from botprobe.observers.router.ledger import Ledger
 from botprobe.observers.router.live import LiveRouter
 from botprobe.observers.router.rules import RouterRules
-from botprobe.observers.router.table import Judgement
+from botprobe.observers.router.table import Deed, Judgement, Standing
 from botprobe.settings import Settings
+
+# Seconds between two times that suspects are written down; all others are in the end.
+KEEP_EVERY = 3600.0
 
 
 class RouterBoard:
@@ -33,6 +36,7 @@ class RouterBoard:
         self._view, self._pace, self._live = view, pace, live
         self.judged: list[Judgement] = []
         self._trouble = ""
+        self.deeds: dict[IpAddress, Deed] = {}
 
     def table(self, judged: list[Judgement]) -> None:
         """Draw the table, and write the metrics."""
@@ -61,6 +65,7 @@ class RouterBoard:
     def acted(self, judged: Judgement, action: Action) -> None:
         """Tell of a block in one line."""
         entry, seconds = judged.entry, self._pace.block_seconds
+        self.deeds.setdefault(entry.address, Deed(action, entry.sends))
         what = {Action.DROP: "dropped", Action.REDIRECT: "redirected"}[action]
         complain(f"{entry.address}: credit {entry.credit}, its mail is {what} for {seconds} s")
 
@@ -78,18 +83,29 @@ def run_live(rules: RouterRules, pace: Pace, view: View, books: Books) -> None:
     console, settings = stdout_console(), books.settings
     live = Live(console=console, transient=True) if console.is_terminal else None
     board = RouterBoard(view, pace, live)
+    ledger = Ledger(rule=view.rule, unnoticed=rules.unnoticed)
     try:
-        asyncio.run(
-            _run(settings, rules, pace, board, Ledger(rule=view.rule, unnoticed=rules.unnoticed))
-        )
+        asyncio.run(_run(settings, rules, pace, board, books, ledger))
     except (KeyboardInterrupt, asyncio.CancelledError):
         complain("interrupted; the ruleset is taken away")
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
     view.show(board.judged, taken=rules.enforce)
-    books.enter(board.judged)
+    books.enter(board.judged, board.deeds)
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return what went wrong first; a group of tasks wraps it up."""
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 async def _run(
-    settings: Settings, rules: RouterRules, pace: Pace, board: RouterBoard, ledger: Ledger
+    settings: Settings,
+    rules: RouterRules,
+    pace: Pace,
+    board: RouterBoard,
+    books: Books,
+    ledger: Ledger,
 ) -> None:
     kernel, task = Kernel(), asyncio.current_task()
     assert task is not None  # noqa: S101  # we run in one
@@ -109,9 +125,24 @@ async def _run(
                     block_seconds=pace.block_seconds,
                     period=rules.cleanup,
                 )
-                await router.run(pace.seconds)
+                async with asyncio.TaskGroup() as group:
+                    keeping = group.create_task(_keep_hourly(board, books))
+                    await router.run(pace.seconds)
+                    keeping.cancel()
         finally:
             await kernel.remove()
+
+
+async def _keep_hourly(board: RouterBoard, books: Books) -> None:
+    """Write down the suspects while it runs; a store that fails is told of, and tried again."""
+    while True:
+        await asyncio.sleep(KEEP_EVERY)
+        suspects = [one for one in board.judged if one.standing is Standing.SUSPECT]
+        try:
+            if suspects:
+                await asyncio.to_thread(books.enter, suspects, board.deeds)
+        except BotprobeError as error:
+            complain(f"not kept: {error}")
 
 
 @asynccontextmanager

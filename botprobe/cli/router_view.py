@@ -1,8 +1,9 @@
 """What becomes of the router's table: it is shown, kept, and handed on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from botprobe.cli.dossier import keep
 from botprobe.cli.options import settings_from
@@ -12,12 +13,13 @@ from botprobe.cli.router_screen import SortBy, router_screen, sort_table
 from botprobe.model.mail import IpAddress
 from botprobe.observers.capture import CaptureNotes
 from botprobe.observers.router.credit import Action, CreditRule
-from botprobe.observers.router.table import Judgement, Standing, observations
+from botprobe.observers.router.table import Deed, Judgement, Standing, observations
 from botprobe.report.files import write_whole
 from botprobe.settings import Settings
 
 # A store keeps these; the rest of a flood stays in the table.
 MAX_KEPT = 10_000
+NO_DEEDS: Mapping[IpAddress, Deed] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +72,10 @@ class Books:
         """
         return settings_from(self.config, store=self.store)
 
-    def enter(self, judged: Sequence[Judgement]) -> None:
-        """Keep what was seen, and make the suspects due.
+    def enter(
+        self, judged: Sequence[Judgement], deeds: Mapping[IpAddress, Deed] = NO_DEEDS
+    ) -> None:
+        """Keep what was seen and done, and make the suspects due.
 
         Raises:
             BotprobeError: the store or the scope cannot be read.
@@ -79,7 +83,8 @@ class Books:
         if not (self.keep or self.investigate):
             return
         highest = sort_table(judged, SortBy.CREDIT)[:MAX_KEPT]
-        keep(self.settings, observations(highest), suspects(highest) if self.investigate else {})
+        due = suspects(highest) if self.investigate else {}
+        keep(self.settings, observations(highest, deeds), due)
 
 
 def suspects(judged: Sequence[Judgement]) -> dict[IpAddress, str]:

@@ -26,6 +26,7 @@ from botprobe.model.results import (
     ProxyTraffic,
     PtrName,
     Reply,
+    RouterAction,
     RouterTraffic,
     SmtpResult,
     TrafficResult,
@@ -165,6 +166,9 @@ def _router(saw: RouterTraffic) -> str:
         said.append("several hosts behind it")
     if saw.one_way:
         said.append("seen in one direction only")
+    if saw.action is not RouterAction.ACCEPT:
+        done = {RouterAction.DROP: "dropped", RouterAction.REDIRECT: "redirected"}[saw.action]
+        said.append(f"its mail was {done}, {saw.stopped:,} connections")
     return ", ".join(said)
 
 

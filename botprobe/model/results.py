@@ -246,6 +246,15 @@ class MailLogTraffic:
     """Questions for MX records on its busiest day, if it asked the DNS server itself."""
 
 
+class RouterAction(StrEnum):
+    """What a router did to the mail of a host."""
+
+    ACCEPT = "accept"
+    DROP = "drop"
+    REDIRECT = "redirect"
+    """Into a sink."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterTraffic:
     """What a router counted of the host's small mail packets since it first saw them."""
@@ -258,6 +267,12 @@ class RouterTraffic:
     """Whether several hosts stand behind the address, None if that was not looked at."""
     one_way: bool = False
     """Whether the answers took another way, so that no connection was seen to exist."""
+    suspect: bool = False
+    """Whether its credit was over the threshold and nothing excused it."""
+    action: RouterAction = RouterAction.ACCEPT
+    """What the router did to its mail."""
+    stopped: int = 0
+    """Connections to mail servers that it tried after that, each try counted."""
 
 
 class ProxyRole(StrEnum):

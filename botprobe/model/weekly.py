@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Self
 
 from botprobe.errors import UsageError
+from botprobe.model.results import RouterAction
 from botprobe.model.verdict import Label
 
 _MONDAY = date(1969, 12, 29)
@@ -172,6 +173,32 @@ class MailCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RouterSuspect:
+    """A host that a router suspected, as it was last seen in a period."""
+
+    ip: str
+    credit: int
+    action: RouterAction
+    stopped: int
+    """Connections that it tried after the router acted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterCounts:
+    """What routers saw and did in a period, of the hosts that were kept."""
+
+    hosts: int = 0
+    suspects: int = 0
+    dropped: int = 0
+    """Hosts whose mail was dropped."""
+    redirected: int = 0
+    stopped: int = 0
+    """Connections that the hosts tried after that."""
+    listed: tuple[RouterSuspect, ...] = ()
+    """The suspects with most credit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WeekGroup:
     """Hosts that stood alike in one week."""
 
@@ -200,4 +227,6 @@ class Tallies:
     """Bots that were none in the period before; the busiest first, not all of them."""
     vanished_bots: tuple[ListedHost, ...] = ()
     """Bots of the period before that are none now."""
+    router: RouterCounts = RouterCounts()
+    router_before: RouterCounts = RouterCounts()
     trend: tuple[WeekGroup, ...] = ()

@@ -43,6 +43,7 @@ def report_document(report: WeeklyReport) -> dict[str, Any]:
         "vanished_bots": _turned(report.vanished_bots),
         "networks": builtins(report.networks),
         "countries": builtins(report.countries),
+        "router": builtins(report.router) | {"before": builtins(report.router_before)},
         "trend": [_week(week) for week in report.trend],
     }
 
@@ -76,6 +77,9 @@ def _counts(report: WeeklyReport) -> Iterator[tuple[str, str, int]]:
         yield "hops", name, count
     for name, count in report.mails.addresses:
         yield "addresses", name, count
+    router = report.router
+    for name in ("hosts", "suspects", "dropped", "redirected", "stopped"):
+        yield "router", name, getattr(router, name)
     for name, count in report.delay.histogram:
         yield "delay", name, count
 

@@ -55,6 +55,7 @@ def sections(report: WeeklyReport) -> tuple[Section, ...]:
         _places(
             "networks", "Networks", report.networks, "The /24 and /48 networks with most bots."
         ),
+        *_router(report),
         _places("countries", "Countries", report.countries, "All addresses by country."),
     )
     return tuple(section for section in found if section.rows)
@@ -266,6 +267,39 @@ def _bots(key: str, title: str, turned: Turned, what: str) -> Section:
         ),
         words=3,
     )
+
+
+def _router(report: WeeklyReport) -> list[Section]:
+    now, before = report.router, report.router_before
+    if not now.hosts + before.hosts:
+        return []
+    named = (
+        ("hosts that sent mail", now.hosts, before.hosts),
+        ("suspects: they only send", now.suspects, before.suspects),
+        ("hosts whose mail was dropped", now.dropped, before.dropped),
+        ("hosts whose mail was redirected", now.redirected, before.redirected),
+        ("connections that this stopped", now.stopped, before.stopped),
+    )
+    return [
+        Section(
+            key="router",
+            title="What the router saw and did",
+            note="Of the hosts that botprobe router --keep wrote down, each as last seen.",
+            columns=("", str(report.period), str(report.compared)),
+            rows=tuple(Row((name, f"{count:,}", f"{past:,}")) for name, count, past in named),
+        ),
+        Section(
+            key="router-suspects",
+            title="Suspects of the router",
+            note=f"{now.suspects:,} in all; those with most credit.",
+            columns=("address", "done", "credit", "connections stopped"),
+            rows=tuple(
+                Row((one.ip, str(one.action), f"{one.credit:,}", f"{one.stopped:,}"))
+                for one in now.listed
+            ),
+            words=2,
+        ),
+    ]
 
 
 def _places(key: str, title: str, places: Sequence[PlaceCount], note: str) -> Section:

@@ -16,6 +16,7 @@ from botprobe.model.weekly import (
     MailCounts,
     Period,
     PlaceCount,
+    RouterCounts,
     Standing,
     Tallies,
     Week,
@@ -149,6 +150,8 @@ class WeeklyReport:
     vanished_bots: Turned
     networks: tuple[PlaceCount, ...]
     countries: tuple[PlaceCount, ...]
+    router: RouterCounts
+    router_before: RouterCounts
     trend: tuple[TrendWeek, ...]
 
 
@@ -195,6 +198,8 @@ def weekly_report(tallies: Tallies, made: datetime) -> WeeklyReport:
         ),
         networks=tallies.networks,
         countries=tallies.countries,
+        router=tallies.router,
+        router_before=tallies.router_before,
         trend=_trend(tallies.trend),
     )
 

@@ -41,6 +41,7 @@ from botprobe.model.weekly import (
 )
 from botprobe.store.dialects import of_largest, whole, words
 from botprobe.store.rollup import COUNTERS, MAILS, UNDATED, WITHOUT_BOUNDARY
+from botprobe.store.routing import router_counts
 from botprobe.store.schema import host_weeks, standings, week_tallies
 
 # Up to here the index by week is read; beyond, most of the table is wanted, and in its own order.
@@ -108,6 +109,8 @@ def tallies(
         countries=_countries(connection, bots, locate) if locate else (),
         new_bots=tuple(_listed(row, known) for row in connection.execute(new)),
         vanished_bots=tuple(_listed(row, known) for row in connection.execute(vanished)),
+        router=router_counts(connection, period),
+        router_before=router_counts(connection, compared),
         trend=_trend(connection, period.last, trend_weeks, known),
     )
     for table in (_now, _before):

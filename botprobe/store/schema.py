@@ -20,7 +20,7 @@ from sqlalchemy import (
 from botprobe.store.dialects import Number, words
 
 # The last of the steps in ``migrations``: whoever changes a table adds one.
-LATEST_STEP = "0006"
+LATEST_STEP = "0007"
 
 metadata = MetaData()
 
@@ -128,6 +128,8 @@ observations = Table(
     Column("document", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+# A report asks for one observer's weeks.
+Index("observation_by_time", observations.c.observer, observations.c.seen)
 
 # Why observers want an address to be probed.
 suspicions = Table(

@@ -14,9 +14,19 @@ from pathlib import Path
 import pytest
 
 from botprobe.model.mail import Boundary, BoundaryBasis, Hop, HopStatus, Mail, Trust
+from botprobe.model.observation import Observation
+from botprobe.model.results import RouterAction, RouterTraffic
 from botprobe.store.sqlite import SqliteStore
 from tests.cases import HOST, NOON, bot_case
 
+ROUTER = RouterTraffic(
+    credit=900,
+    smtp_packets=900,
+    pop_imap_packets=0,
+    suspect=True,
+    action=RouterAction.DROP,
+    stopped=31,
+)
 WEEK = ("--week", "2026-W47")
 
 
@@ -44,6 +54,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         async with SqliteStore(path) as opened:
             await opened.add_mail(mail)
             await opened.add_case(bot_case())
+            await opened.observe([Observation(address=HOST, seen=NOON, saw=ROUTER)])
             await opened.add_case(replace(bot_case(), started=datetime.now(UTC)))
 
     asyncio.run(fill())
@@ -106,6 +117,23 @@ class TestReport:
 
         assert "Windows 95~XP" in page.read_text()
         assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+    def test_tells_what_the_router_saw_and_did(self, store: Path, tmp_path: Path) -> None:
+        """On the terminal, as JSON, as a line of CSV and on the page; a week without has none."""
+        page, where = tmp_path / "report.html", ("--store", str(store))
+
+        screen = botprobe("report", *where, *WEEK).stdout
+        router = json.loads(botprobe("report", *where, *WEEK, "--json").stdout)["router"]
+        table = botprobe("report", *where, *WEEK, "--csv", "--html", str(page)).stdout
+        other = botprobe("report", *where, "--week", "2026-W45").stdout
+
+        assert (router["suspects"], router["dropped"], router["stopped"]) == (1, 1, 31)
+        assert router["listed"][0]["ip"] == str(HOST)
+        assert router["before"]["hosts"] == 0
+        assert "What the router saw and did" in screen
+        assert "router,stopped,31" in table
+        assert "Suspects of the router" in page.read_text()
+        assert "router" not in other
 
     def test_prints_the_mail_instead_of_sending_it(self, store: Path, signed: str) -> None:
         """--print shows the mail as it would leave."""

@@ -174,6 +174,18 @@ def stop_sink(sink: subprocess.Popen[bytes], folder: Path) -> list[str]:
     return [path.read_text() for path in sorted((folder / "maildir/trap/new").iterdir())]
 
 
+def written_down(folder: Path) -> dict[str, Any]:
+    """Return what the week's report and the bot's dossier say afterwards."""
+    where = ("--store", str(folder / "botprobe.sqlite"), "--json")
+    product = (sys.executable, "-m", "botprobe")
+    return {
+        "report": json.loads(run(*product, "report", "--week", "this", *where)),
+        "dossiers": [
+            json.loads(run(*product, "host", address, *where)) for address in BOT.addresses[:1]
+        ],
+    }
+
+
 def killed_and_off(router: Router) -> dict[str, str]:
     """Kill the product, then have it take away what it left."""
     router.start()
@@ -184,7 +196,7 @@ def killed_and_off(router: Router) -> dict[str, str]:
 
 
 SCENES = {
-    "drop": ("--action", "drop"),
+    "drop": ("--action", "drop", "--keep", "--investigate"),
     "redirect": (
         *("--action", "redirect", "--sink", str(SINK_PORT)),
         *("--sampling", "5", "--block-for", "6"),
@@ -227,6 +239,7 @@ def main(folder: Path, scene: str) -> None:
     told["metrics"] = (folder / "router.prom").read_text()
     told["ruleset"] = {"interrupted": run("nft", "list", "ruleset")}
     if scene == "drop":
+        told["written"] = written_down(folder)
         told["ruleset"] |= killed_and_off(router)
     print(json.dumps(told))
 

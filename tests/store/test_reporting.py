@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,8 +11,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, text
 
 from botprobe.model.mail import Trust
+from botprobe.model.observation import Observation
+from botprobe.model.results import RouterAction, RouterTraffic
 from botprobe.model.verdict import Label
 from botprobe.model.weekly import Period, Tallies, Week
+from botprobe.store.dossiers import add_observations
 from botprobe.store.reporting import (
     hosts_statement,
     hosts_table,
@@ -18,6 +23,7 @@ from botprobe.store.reporting import (
     trend_statement,
 )
 from botprobe.store.rollup import count_case, count_mail, refusal_kind
+from botprobe.store.routing import router_statement
 from botprobe.store.schema import metadata
 from tests.report.study import made_case
 
@@ -218,3 +224,51 @@ class TestPlans:
             long = weeks > 4 and "INSERT" in str(written)
             index = "PRIMARY KEY (ip>?)" if long else "COVERING INDEX host_week_by_"
             assert step.startswith(f"SEARCH host_week USING {index}")
+
+
+class TestRouter:
+    def seen(self, host: int, day: int, action: RouterAction, **more: Any) -> Observation:
+        """Make what a router wrote down of a host on a day of the week."""
+        return Observation(
+            address=ip_address(f"198.18.0.{host}"),
+            seen=MONDAY + timedelta(days=day),
+            saw=RouterTraffic(
+                credit=100 * host, smtp_packets=1, pop_imap_packets=0, action=action, **more
+            ),
+        )
+
+    def test_each_host_counts_as_it_was_last_seen_in_the_week(self, connection: Connection) -> None:
+        """A bot that was only counted on Monday and dropped on Friday was dropped."""
+        accept, drop, redirect = RouterAction
+        add_observations(
+            connection,
+            [
+                self.seen(1, 0, accept, suspect=True),
+                self.seen(1, 4, drop, suspect=True, stopped=7),
+                self.seen(2, 6, redirect, suspect=True, stopped=2),
+                self.seen(3, 1, accept),
+                self.seen(4, -1, drop, suspect=True, stopped=5),
+                self.seen(5, 7, drop, suspect=True, stopped=9),
+            ],
+        )
+
+        tallied = counted(connection)
+        found, before = tallied.router, tallied.router_before
+
+        assert (found.hosts, found.suspects, found.stopped) == (3, 2, 9)
+        assert (found.dropped, found.redirected) == (1, 1)
+        assert [(one.ip, one.action) for one in found.listed] == [
+            ("198.18.0.2", redirect),
+            ("198.18.0.1", drop),
+        ]
+        assert (before.hosts, before.stopped) == (1, 5)
+
+    def test_the_weeks_are_found_through_an_index(self, sqlite_connection: Connection) -> None:
+        """A dossier grows for years."""
+        written = router_statement(THIS).compile(
+            sqlite_connection, compile_kwargs={"literal_binds": True}
+        )
+
+        [step] = sqlite_connection.execute(text(f"EXPLAIN QUERY PLAN {written}")).all()
+
+        assert "SEARCH observation USING INDEX observation_by_time" in step[3]

@@ -5,14 +5,16 @@ hosts share is spared, and one whose answers took another way is only marked: th
 positives were senders of whom the router saw one direction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from botprobe.model.mail import IpAddress
 from botprobe.model.observation import Observation
-from botprobe.model.results import RouterTraffic
+from botprobe.model.results import RouterAction, RouterTraffic
 from botprobe.observers.router.credit import Action, CreditRule, Hypothesis, SequentialTest
 
 
@@ -119,8 +121,24 @@ def own_ratio(entries: Iterable[Entry]) -> float | None:
     return ratios[len(ratios) // 2] if ratios else None
 
 
-def observations(judged: Iterable[Judgement]) -> list[Observation]:
-    """Return what the table knows, for the dossiers of the addresses."""
+class Deed(NamedTuple):
+    """What was done to a host."""
+
+    action: Action
+    sends: int
+    """Connections that it had opened by then."""
+
+
+def observations(
+    judged: Iterable[Judgement], deeds: Mapping[IpAddress, Deed] = MappingProxyType({})
+) -> list[Observation]:
+    """Return what the table knows, for the dossiers of the addresses.
+
+    Args:
+        judged: the table.
+        deeds: what was done to whom.
+    """
+    nothing = Deed(Action.ACCEPT, 0)
     return [
         Observation(
             address=one.entry.address,
@@ -131,7 +149,11 @@ def observations(judged: Iterable[Judgement]) -> list[Observation]:
                 pop_imap_packets=one.entry.mailbox,
                 nat=one.entry.is_shared if one.entry.systems else None,
                 one_way=one.standing is Standing.ONE_WAY,
+                suspect=one.standing is Standing.SUSPECT,
+                action=RouterAction[deed.action.name],
+                stopped=max(0, one.entry.sends - deed.sends) if deed.action else 0,
             ),
         )
         for one in judged
+        for deed in (deeds.get(one.entry.address, nothing),)
     ]

@@ -112,6 +112,25 @@ class TestDrop:
         assert "table inet botprobe" in dropped["ruleset"].pop("killed")
         assert dropped["ruleset"] == {"interrupted": "", "off": ""}
 
+    def test_what_it_did_is_in_the_report_of_the_week(self, dropped: Told) -> None:
+        """Two suspects, both dropped, and their tries after that; the rest is only counted."""
+        router = dropped["written"]["report"]["router"]
+
+        assert (router["suspects"], router["dropped"], router["redirected"]) == (2, 2, 0)
+        assert router["hosts"] > 2
+        assert router["stopped"] >= 2
+        assert {one["ip"] for one in router["listed"]} == set(keys(BOT))
+
+    def test_suspects_are_in_the_dossier_and_due(self, dropped: Told) -> None:
+        """With what was seen, what was done, and why somebody wants it probed."""
+        [dossier] = dropped["written"]["dossiers"]
+
+        [seen] = [one for one in dossier["observations"] if one["observer"] == "router"]
+        assert (seen["saw"]["suspect"], seen["saw"]["action"]) == (True, "drop")
+        says = {one["kind"]: one["says"] for one in dossier["timeline"]}
+        assert says["suspected"].startswith("only sends mail (credit ")
+        assert dossier["due"] is not None
+
     def test_writes_metrics(self, dropped: Told) -> None:
         """For Prometheus' node exporter."""
         assert 'botprobe_router_addresses{standing="suspect"} 2.0' in dropped["metrics"]
