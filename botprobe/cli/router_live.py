@@ -4,14 +4,16 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager
 
+from rich.console import Group
 from rich.live import Live
 
+from botprobe.cli.keys import pressed
 from botprobe.cli.live import LiveBoard
 from botprobe.cli.render import stdout_console
 from botprobe.cli.router_options import Pace
-from botprobe.cli.router_screen import router_screen, sort_table
+from botprobe.cli.router_screen import KEYS, keys_line, router_screen, sort_table
 from botprobe.cli.router_view import Books, View
 from botprobe.cli.stderr import complain
 from botprobe.confirming import open_confirmer
@@ -34,15 +36,15 @@ class RouterBoard:
 
     def __init__(self, view: View, pace: Pace, live: Live | None) -> None:
         self._view, self._pace, self._live = view, pace, live
+        self.sort, self._has_keys = view.sort, False
         self.judged: list[Judgement] = []
         self._trouble = ""
         self.deeds: dict[IpAddress, Deed] = {}
 
     def table(self, judged: list[Judgement]) -> None:
         """Draw the table, and write the metrics."""
-        self.judged = sort_table(judged, self._view.sort)
-        if self._live is not None:
-            self._live.update(router_screen(self.judged, self._view.rule))
+        self.judged = sort_table(judged, self.sort)
+        self._draw()
         self._write_metrics()
 
     def _write_metrics(self) -> None:
@@ -56,10 +58,25 @@ class RouterBoard:
             complain(trouble)
         self._trouble = trouble
 
+    def press(self, key: str) -> None:
+        """Sort by the column of a key; any other key does nothing."""
+        if key in KEYS:
+            self.sort = KEYS[key]
+            self.judged = sort_table(self.judged, self.sort)
+            self._draw()
+
+    def _draw(self) -> None:
+        if self._live is not None:
+            table = router_screen(self.judged, self._view.rule)
+            self._live.update(Group(table, keys_line(self.sort)) if self._has_keys else table)
+
     @contextmanager
     def drawn(self) -> Iterator[None]:
         """Draw on the terminal until the block is left."""
-        with self._live or nullcontext():
+        if self._live is None:
+            yield
+            return
+        with self._live, pressed(0, self.press) as self._has_keys:
             yield
 
     def acted(self, judged: Judgement, action: Action) -> None:
@@ -109,7 +126,9 @@ async def _run(
 ) -> None:
     kernel, task = Kernel(), asyncio.current_task()
     assert task is not None  # noqa: S101  # we run in one
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for end in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(end) is not signal.SIG_IGN:  # nohup
+            asyncio.get_running_loop().add_signal_handler(end, task.cancel)
     async with _confirmer(settings, wanted=pace.confirm) as confirm:
         await kernel.load(rules)
         try:

@@ -34,6 +34,10 @@ class SortBy(StrEnum):
     ADDRESS = "address"
 
 
+KEYS = {"c": SortBy.CREDIT, "d": SortBy.DESTINATIONS, "n": SortBy.CONNECTIONS, "a": SortBy.ADDRESS}
+"""The keys by which a table that is drawn again and again is sorted anew."""
+
+
 def sort_table(judged: Sequence[Judgement], by: SortBy) -> list[Judgement]:
     """Return the table with the highest on top, addresses from the lowest."""
 
@@ -71,6 +75,14 @@ def router_screen(
         parts.append(Text(f"{notes.packets:,} packets of {notes.files} files", style="dim"))
         parts += [Text(visible(line), style="yellow") for line in notes.damaged]
     return Group(*parts)
+
+
+def keys_line(by: SortBy) -> Text:
+    """Say which key sorts by what, the column of now in bold."""
+    line = Text.assemble(("sort: ", "dim"))
+    for key, column in KEYS.items():
+        line.append(f"{key} {column}  ", style="bold" if column is by else "dim")
+    return line
 
 
 def _table(judged: Sequence[Judgement]) -> Table:

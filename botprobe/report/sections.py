@@ -274,7 +274,7 @@ def _router(report: WeeklyReport) -> list[Section]:
     if not now.hosts + before.hosts:
         return []
     named = (
-        ("hosts that sent mail", now.hosts, before.hosts),
+        ("hosts in its table", now.hosts, before.hosts),
         ("suspects: they only send", now.suspects, before.suspects),
         ("hosts whose mail was dropped", now.dropped, before.dropped),
         ("hosts whose mail was redirected", now.redirected, before.redirected),

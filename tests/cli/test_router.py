@@ -148,3 +148,25 @@ class TestPacketLog:
         whole = talk(BOT, SERVER, 25, 1)[1].packet()
 
         assert length == 0 or read_line(whole[:length]) in (None, read_line(whole))
+
+
+class TestDossier:
+    def test_suspects_are_written_down_and_due(self, capture: Path, tmp_path: Path) -> None:
+        """Everybody has an observation; a suspect has a reason, and a watch will probe it."""
+        settings = tmp_path / "botprobe.toml"
+        settings.write_text('[scope]\nallow = ["198.18.0.0/15"]\n')
+        where = ("--store", str(tmp_path / "cases.sqlite"), "--config", str(settings))
+
+        done = run("--pcap", str(capture), "--keep", "--investigate", *where)
+        bot, user = (
+            json.loads(CliRunner().invoke(app, ["host", one, "--json", *where]).stdout)
+            for one in (BOT, USER)
+        )
+
+        assert done.exit_code == 0
+        assert f"{BOT6}: " in done.stderr  # outside of the scope, and told so
+        assert bot["observations"][0]["saw"]["suspect"]
+        assert "only sends mail (credit 200)" in [one["says"] for one in bot["timeline"]]
+        assert bot["due"] is not None
+        assert not user["observations"][0]["saw"]["suspect"]
+        assert user["due"] is None

@@ -195,6 +195,16 @@ def killed_and_off(router: Router) -> dict[str, str]:
     return {"killed": left, "off": run("nft", "list", "ruleset")}
 
 
+def flushed(router: Router) -> tuple[int, str]:
+    """Have an administrator load his own ruleset meanwhile; return how the product ends."""
+    router.start()
+    assert router.process is not None
+    run("nft", "flush", "ruleset")
+    code = router.process.wait(20)
+    wait_for(lambda: "gone" in router.said[-1][1], 5, "the error")
+    return code, router.said[-1][1]
+
+
 SCENES = {
     "drop": ("--action", "drop", "--keep", "--investigate"),
     "redirect": (
@@ -241,6 +251,7 @@ def main(folder: Path, scene: str) -> None:
     if scene == "drop":
         told["written"] = written_down(folder)
         told["ruleset"] |= killed_and_off(router)
+        told["flushed"] = flushed(router)
     print(json.dumps(told))
 
 
