@@ -114,7 +114,11 @@ class TestDrop:
 
     def test_a_ruleset_that_somebody_flushes_is_one_clear_error(self, dropped: Told) -> None:
         """Loading a ruleset of one's own begins with that."""
-        assert dropped["flushed"] == [1, "botprobe: set heavy4: the table botprobe is gone"]
+        code, said = dropped["flushed"]
+
+        assert code == 1
+        assert said.startswith("botprobe: ")
+        assert "gone" in said
 
     def test_what_it_did_is_in_the_report_of_the_week(self, dropped: Told) -> None:
         """Two suspects, both dropped, and their tries after that; the rest is only counted."""
