@@ -8,4 +8,4 @@ down_revision = "0006"
 
 def upgrade() -> None:
     """Add the index."""
-    op.create_index("observation_by_time", "observation", ["observer", "seen"])
+    op.create_index("observation_by_time", "observation", ["observer", "seen"], if_not_exists=True)
