@@ -3,9 +3,10 @@
 SQLite has one writer at a time, which the thread of the store is.
 """
 
+import sqlite3
+import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -21,6 +22,8 @@ from botprobe.store.migrating import check_step, make_latest, step_of
 
 # Another botprobe may be writing; a longer wait means that something is wrong.
 LOCK_SECONDS = 30
+# Seconds between two tries where SQLite itself does not wait.
+RETRY = 0.02
 
 # Of the file, so that an older botprobe leaves it alone; the first release wrote 1.
 FORMER_VERSION, VERSION = 1, 2
@@ -60,10 +63,24 @@ class SqliteStore(SqlStore):
         return datetime.now(UTC)
 
 
-def _prepare(connection: Any, _record: object) -> None:
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     """Set what SQLite forgets with every connection."""
     connection.isolation_level = None  # sqlite3 would begin transactions too late
-    connection.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(connection)
     # A mail may be moved away once it is kept: it must have reached the disk.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Keep a write-ahead log; who begins one needs the file alone, and SQLite does not wait."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY)
+        else:
+            return

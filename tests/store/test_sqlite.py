@@ -2,6 +2,7 @@
 
 import sqlite3
 import stat
+import threading
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -84,3 +85,21 @@ class TestSqliteStore:
         with pytest.raises(StoreError, match="has schema 99"):
             async with SqliteStore(path):
                 pass
+
+
+async def test_a_new_store_waits_for_who_is_just_making_it(tmp_path: Path) -> None:
+    """Two may begin at the same moment, and SQLite itself gives up at once here."""
+    path = tmp_path / "cases.sqlite"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE unrelated (one)")
+
+    def let_go() -> None:
+        other.execute("COMMIT")
+        other.close()
+
+    waiting = threading.Timer(0.3, let_go)
+    waiting.start()
+    async with SqliteStore(path) as store:
+        assert await store.cases(HOST) == []
+    waiting.join()
