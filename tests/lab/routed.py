@@ -127,10 +127,10 @@ def play(client: Namespace, server: Namespace, router: Router) -> dict[str, Any]
     crossed: dict[str, float] = {}
     for one, source, connection in open_lines:
         for _ in range(TURNS):
-            talk(connection, one.sends // TURNS)
-            if one.fetches:
+            if one.fetches:  # first, as mail programs do: a look may come at any moment
                 with dial(client, source, 143) as mailbox:
                     talk(mailbox, one.fetches // TURNS)
+            talk(connection, one.sends // TURNS)
         crossed[source] = time.monotonic()
     for mail_server, forged, victim in zip(
         SERVERS, FORGED.addresses, VICTIM.addresses, strict=True
