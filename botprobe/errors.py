@@ -40,3 +40,10 @@ class ParseError(BotprobeError):
         super().__init__(message)
         self.raw = raw
         """What could not be read, as it came."""
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """Return what went wrong first: tasks that run together wrap it up in groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -70,7 +70,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """The questions of this version, one probe for each field of Facts; None is not asked."""
+    """The questions of this version, each under the name of its field of Facts; None is not asked.
+
+    The other fields of Facts are not asked for: ``traffic`` and ``elsewhere`` were seen by others.
+    """
 
     ping: Probe[PingResult]
     os: Probe[OsResult]

@@ -375,14 +375,20 @@ class TestOwners:
 
     async def test_nobody_is_looked_up_without_need(self) -> None:
         """The resolver learns of no address that is refused anyway, or that no entry asks for."""
+        looked_up = []
 
         async def origin_of(address: IpAddress) -> Origin:
-            raise AssertionError(address)
+            looked_up.append(address)
+            return Origin()
 
         refused = replace(LAB, opted_out=(ip_network(f"{HOST}/32"), Domain("example.net")))
-        for scope in (LAB, refused):
-            pipeline = replace(pipeline_with(scope=scope), origin_of=origin_of)
-            await pipeline.investigate(Candidate(Target(HOST)))
+        pipelines = [
+            replace(pipeline_with(scope=scope), origin_of=origin_of) for scope in (LAB, refused)
+        ]
+        cases = [await each.investigate(Candidate(Target(HOST))) for each in pipelines]
+
+        assert [case.refused for case in cases] == [None, "opted out"]
+        assert looked_up == []
 
     async def test_the_socket_refuses_whom_nobody_looked_up(self) -> None:
         """An owner that opts out meanwhile is not asked because the look-up came before."""

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from botprobe.classify.evaluate import Evaluation, Judged, Share
 from botprobe.classify.evaluate import evaluate as compare
-from botprobe.classify.labels import Truth, read_labels
+from botprobe.classify.truth import Truth, read_labels
 from botprobe.cli.options import AsJson, ConfigFile, Rejudge, StorePath, settings_from
 from botprobe.cli.rejudge import latest_cases
 from botprobe.cli.render import LABEL_STYLES, print_json, stdout_console

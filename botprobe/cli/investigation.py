@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from botprobe.cli.exitcodes import ExitCode
-from botprobe.cli.live import LiveBoard, shown
+from botprobe.cli.scanboard import LiveBoard, shown
 from botprobe.cli.stderr import complain
 from botprobe.model.mail import Mail
 from botprobe.model.verdict import Case, Label

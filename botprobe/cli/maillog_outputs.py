@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from botprobe.cli.maillog_document import incident_document, maillog_document
@@ -10,6 +10,7 @@ from botprobe.cli.maillog_html import maillog_page
 from botprobe.cli.maillog_metrics import metrics_text
 from botprobe.cli.maillog_screen import maillog_screen
 from botprobe.cli.render import print_json, print_json_lines, stdout_console
+from botprobe.contract.case import rfc3339
 from botprobe.model.text import visible
 from botprobe.observers.maillog.analysis import Analysis, Incident
 from botprobe.observers.maillog.effect import Action, access_map
@@ -38,12 +39,9 @@ class Outputs:
 
     def tell(self, incident: Incident) -> None:
         """Write a live alarm as one line to standard output."""
-        now = datetime.now().astimezone()
+        now = datetime.now().astimezone().replace(microsecond=0)
         if self.as_json:
-            head = {
-                "schema": "botprobe/maillog-alarm/1",
-                "at": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-            }
+            head = {"schema": "botprobe/maillog-alarm/1", "at": rfc3339(now)}
             print_json_lines([head | incident_document(incident)])
         else:
             alarm = incident.alarm
@@ -52,7 +50,7 @@ class Outputs:
                 if alarm.alpha is None
                 else incident_sentence(incident)
             )
-            print(f"{now.astimezone():%Y-%m-%dT%H:%M:%S%z} {alarm.kind}: {visible(text)}")
+            print(f"{now:%Y-%m-%dT%H:%M:%S%z} {alarm.kind}: {visible(text)}")
         sys.stdout.flush()
 
     def refresh(self, analysis: Analysis) -> None:

@@ -10,14 +10,14 @@ from rich.console import Group
 from rich.live import Live
 
 from botprobe.cli.keys import pressed
-from botprobe.cli.live import LiveBoard
 from botprobe.cli.render import stdout_console
 from botprobe.cli.router_options import Pace
 from botprobe.cli.router_screen import KEYS, keys_line, router_screen, sort_table
 from botprobe.cli.router_view import Books, View
+from botprobe.cli.scanboard import LiveBoard
 from botprobe.cli.stderr import complain
 from botprobe.confirming import open_confirmer
-from botprobe.errors import BotprobeError, InputError
+from botprobe.errors import BotprobeError, InputError, first_cause
 from botprobe.model.mail import IpAddress
 from botprobe.observers.router.credit import Action
 from botprobe.observers.router.kernel import Kernel
@@ -106,14 +106,9 @@ def run_live(rules: RouterRules, pace: Pace, view: View, books: Books) -> None:
     except (KeyboardInterrupt, asyncio.CancelledError):
         complain("interrupted; the ruleset is taken away")
     except BaseExceptionGroup as group:
-        raise _first(group) from group
+        raise first_cause(group) from group
     view.show(board.judged, taken=rules.enforce)
     books.enter(board.judged, board.deeds)
-
-
-def _first(error: BaseException) -> BaseException:
-    """Return what went wrong first; a group of tasks wraps it up."""
-    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 async def _run(

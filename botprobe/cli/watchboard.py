@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from botprobe.cli.live import PROBES, probe_word
 from botprobe.cli.render import LABEL_STYLES
+from botprobe.cli.scanboard import PROBES, probe_word
 from botprobe.contract.wording import main_reason
 from botprobe.model.mail import IpAddress
 from botprobe.model.outcome import Outcome

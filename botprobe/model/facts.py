@@ -37,4 +37,4 @@ class Facts:
     network: Outcome[NetworkResult] = NOT_ASKED
     traffic: Outcome[TrafficResult] = NOT_ASKED
     elsewhere: Outcome[ElsewhereResult] = NOT_ASKED
-    """Where there are several places to look from: the look of another one, if it is of today."""
+    """Where there are several places to look from: the look of another one within the last day."""

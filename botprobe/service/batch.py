@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from botprobe.classify.classifier import not_probed
-from botprobe.errors import BotprobeError
+from botprobe.errors import BotprobeError, first_cause
 from botprobe.hostlog import HostLog
 from botprobe.model.audit import IpNetwork
 from botprobe.model.facts import Facts
@@ -121,7 +121,7 @@ class Batch:
             except Exception as error:
                 # One host must not stop the others, whatever it did to us.
                 logger.exception("case of %s failed", candidate.target)
-                self.trouble(f"{candidate.target}: {_cause(error)!r}")
+                self.trouble(f"{candidate.target}: {first_cause(error)!r}")
                 return None
             await unbroken(self._keep(case))
             return case
@@ -152,13 +152,6 @@ class Batch:
             await asyncio.to_thread(self.hostlog.write, case)
         except BotprobeError as error:
             self.trouble(f"{case.target}: {error}")
-
-
-def _cause(error: Exception) -> Exception:
-    """Return the first error inside of a group of errors."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 async def unbroken(work: Coroutine[Any, Any, None]) -> None:

@@ -30,11 +30,11 @@ from botprobe.model.work import (
 from botprobe.store import dossiers, hosts, periodic, upkeep
 from botprobe.store.audit import Request, audit_rows, refusals, spend, spent_in_all
 from botprobe.store.claims import Bid, claim_hosts, room_of
-from botprobe.store.depth import queue_status
 from botprobe.store.findings import boundary_mail, finding_page
 from botprobe.store.finishing import Finish, finish_hosts, insert_cases
 from botprobe.store.mails import insert_mails, known_keys, take_mails
 from botprobe.store.presence import all_workers, beat, bury, leave
+from botprobe.store.queuestatus import queue_status
 from botprobe.store.rejudging import rewrite_page
 from botprobe.store.reporting import Locate, tallies
 from botprobe.store.rollup import rebuild

@@ -41,7 +41,7 @@ from botprobe.model.weekly import (
 )
 from botprobe.store.dialects import of_largest, whole, words
 from botprobe.store.rollup import COUNTERS, MAILS, UNDATED, WITHOUT_BOUNDARY
-from botprobe.store.routing import router_counts
+from botprobe.store.routercounts import router_counts
 from botprobe.store.schema import host_weeks, standings, week_tallies
 
 # Up to here the index by week is read; beyond, most of the table is wanted, and in its own order.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from botprobe.classify.labels import read_labels
+from botprobe.classify.truth import read_labels
 from tests.lab import osdb, population
 from tests.lab.crowd import KINDS, Catalogue, Dealer, Member
 from tests.lab.crowdfiles import CANARIES, write_crowd

@@ -1,7 +1,7 @@
 """From due hosts to verdicts."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -91,6 +91,21 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     """Return an empty store."""
     async with SqliteStore(tmp_path / "cases.sqlite") as opened:
         yield opened
+
+
+Method = Callable[..., Awaitable[object]]
+
+
+def failing_twice(method: Method, error: StoreError) -> Method:
+    """Return the method of a store that is away for its first two calls."""
+    failures = [error] * 2
+
+    async def failing(*arguments: object) -> object:
+        if failures:
+            raise failures.pop()
+        return await method(*arguments)
+
+    return failing
 
 
 def pipeline(
@@ -388,15 +403,8 @@ class TestWorker:
     ) -> None:
         """A case is held until the store takes it."""
         audience = Listener()
-        failures = [StoreError("store: database is locked")] * 2
-        finish = store.finish
-
-        async def failing(*arguments: object) -> object:
-            if failures:
-                raise failures.pop()
-            return await finish(*arguments)  # type: ignore[arg-type]  # passed on as it came
-
-        monkeypatch.setattr(store, "finish", failing)
+        locked = StoreError("store: database is locked")
+        monkeypatch.setattr(store, "finish", failing_twice(store.finish, locked))
         monkeypatch.setattr("botprobe.service.patience.RETRY", 0.0)
         await store.take([arrival("1", HOST)], DAY)
         async with working(worker_of(pipeline(store), store, tmp_path, audience)):
@@ -409,15 +417,8 @@ class TestWorker:
         self, tmp_path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A fresh host whose grant could not be written is asked as soon as the store is back."""
-        audience, spend = Listener(), store.spend
-        failures = [StoreError("store: no answer")] * 2
-
-        async def failing(*arguments: object) -> object:
-            if failures:
-                raise failures.pop()
-            return await spend(*arguments)  # type: ignore[arg-type]  # passed on as it came
-
-        monkeypatch.setattr(store, "spend", failing)
+        audience, away = Listener(), StoreError("store: no answer")
+        monkeypatch.setattr(store, "spend", failing_twice(store.spend, away))
         monkeypatch.setattr("botprobe.service.worker.RETRY", 0.0)
         await store.take([arrival("1", HOST)], DAY)
         granting = replace(pipeline(store), ledger=store)

@@ -23,7 +23,7 @@ from botprobe.store.reporting import (
     trend_statement,
 )
 from botprobe.store.rollup import count_case, count_mail, refusal_kind
-from botprobe.store.routing import router_statement
+from botprobe.store.routercounts import router_statement
 from botprobe.store.schema import metadata
 from tests.report.study import made_case
 

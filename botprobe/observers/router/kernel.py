@@ -59,7 +59,7 @@ class Details:
     """All else that is known of these hosts, and of those without an answer."""
 
     one_way: Mapping[IpAddress, int] = field(default_factory=dict)
-    """Small packets to which no answer was seen."""
+    """Small packets to which no answer was seen; with sampling, all that were sent."""
     opened: Mapping[IpAddress, int] = field(default_factory=dict)
     """Connections to ports that take mail."""
     collected: Mapping[IpAddress, int] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from logging import getLogger
 from typing import Protocol
 
-from botprobe.errors import BotprobeError, ProbeUnavailable
+from botprobe.errors import BotprobeError, ProbeUnavailable, first_cause
 from botprobe.model.mail import IpAddress
 from botprobe.observers.router.credit import Action
 from botprobe.observers.router.kernel import Details, Traffic
@@ -92,7 +92,7 @@ class LiveRouter:
         try:
             await self._run(None if seconds is None else self.clock() + seconds)
         except ExceptionGroup as group:
-            raise _cause(group) from group
+            raise first_cause(group) from group
         finally:
             # Whose last table this is wants it whole; the kernel's may be gone already.
             with suppress(ProbeUnavailable):
@@ -169,10 +169,3 @@ class LiveRouter:
         except BotprobeError as error:  # a full disk keeps the audit log: nobody is asked then
             logger.warning("%s was not asked: %s", address, error)
             return None
-
-
-def _cause(error: Exception) -> Exception:
-    """Return the first error inside of a group of errors."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error

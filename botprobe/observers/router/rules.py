@@ -58,6 +58,7 @@ class Family:
     source: str
     """The key of a host: of IPv6 its /64, because a host changes the rest at will."""
     hops: str
+    """Where a packet has its hop limit."""
 
 
 FAMILIES = (

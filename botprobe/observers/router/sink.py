@@ -9,7 +9,7 @@ import asyncio
 import mailbox
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -136,8 +136,8 @@ class _Memory:
 class _Weighed(asyncio.Protocol):
     """What aiosmtpd lacks: a session that takes too much memory is cut off.
 
-    It keeps a mail as a list of lines, forty times as large as an empty line is, and a line without
-    an end as it comes (1.4.6).
+    It keeps a mail as a list of lines, in which an empty one takes 56 octets (CPython 3.11), and a
+    line without an end as it comes (1.4.6).
     """
 
     def __init__(self, memory: _Memory, *arguments: Any, **options: Any) -> None:
@@ -208,12 +208,26 @@ async def open_sink(
         await handler.count()
     except OSError as error:
         raise InputError(f"cannot write the Maildir {folder}: {error.strerror}") from error
+    try:
+        server = await asyncio.get_running_loop().create_server(
+            _sessions(session_type, handler, name), address, port, backlog=MAX_SESSIONS
+        )
+    except OSError as error:
+        raise InputError(f"cannot listen on port {port}: {error.strerror}") from error
+    async with server:
+        yield handler
+
+
+def _sessions(
+    session_type: type[Any], handler: SinkHandler, name: str
+) -> Callable[[], asyncio.Protocol]:
+    """Return what makes the protocol of each connection: a session, as long as there is room."""
     sessions, memory = WeakSet[Any](), _Memory()
 
-    def session() -> Any:
+    def session() -> asyncio.Protocol:
         if sum(not one.has_ended for one in sessions) >= MAX_SESSIONS:
             return _Full()
-        one = session_type(
+        one: asyncio.Protocol = session_type(
             memory,
             handler,
             hostname=name,
@@ -225,14 +239,7 @@ async def open_sink(
         sessions.add(one)
         return one
 
-    try:
-        server = await asyncio.get_running_loop().create_server(
-            session, address, port, backlog=MAX_SESSIONS
-        )
-    except OSError as error:
-        raise InputError(f"cannot listen on port {port}: {error.strerror}") from error
-    async with server:
-        yield handler
+    return session
 
 
 def _open_maildir(folder: Path) -> mailbox.Maildir:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from botprobe.classify.labels import Truth, read_labels
+from botprobe.classify.truth import Truth, read_labels
 from botprobe.errors import InputError
 
 HOST = ip_address("198.18.10.1")
