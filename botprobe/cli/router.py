@@ -32,7 +32,10 @@ from botprobe.cli.router_options import (
     Sort,
     Textfile,
     Threshold,
+    Whose,
     place_of,
+    refuse_idle,
+    refuse_lost,
     rule_of,
     rules_of,
 )
@@ -79,6 +82,7 @@ def report(
     store: StorePath = None,
 ) -> None:
     """See who sends mail and never fetches any."""
+    refuse_lost(ctx, captures=bool(pcap))
     if ctx.invoked_subcommand is not None:
         return
     if packets and (as_json or not pcap):
@@ -87,7 +91,9 @@ def report(
     view = View(rule=rule, sort=sort, as_json=as_json, textfile=textfile)
     books = Books(config=config, store=store, keep=keep_seen, investigate=investigate)
     if pcap:
-        raise typer.Exit(show_captures(pcap, allow or [], view, books, packets=packets))
+        whose = Whose.of(inside, allow)
+        raise typer.Exit(show_captures(pcap, whose, view, books, packets=packets))
+    refuse_idle(ctx, enforce, action)
     pace = Pace(every=every, seconds=seconds, block_seconds=block_for, confirm=not no_confirm)
     choice = action if enforce else None
     _watch(rules_of(inside, allow, sampling, cleanup, choice, sink_place), pace, view, books)
@@ -108,6 +114,7 @@ def off() -> None:
 
 @router.command("rules")
 def rules(
+    ctx: typer.Context,
     inside: Inside = None,
     allow: Allow = None,
     sampling: Sampling = 1,
@@ -117,6 +124,7 @@ def rules(
     sink_place: SinkPlace = "2525",
 ) -> None:
     """Print the ruleset that would be loaded, for nft -f."""
+    refuse_idle(ctx, enforce, action)
     choice = action if enforce else None
     print(ruleset(rules_of(inside, allow, sampling, cleanup, choice, sink_place)), end="")
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from botprobe.cli.exitcodes import ExitCode
+from botprobe.cli.router_options import Whose
 from botprobe.cli.router_screen import sort_table
 from botprobe.cli.router_view import Books, View, suspects
-from botprobe.config import networks
 from botprobe.observers.capture import CaptureNotes, capture_files
 from botprobe.observers.router.counting import Counting
 from botprobe.observers.router.credit import Action, CreditRule, SequentialTest
@@ -15,7 +15,7 @@ from botprobe.observers.router.table import Judgement, judge, table_line
 
 
 def show_captures(
-    paths: Sequence[Path], allow: Sequence[str], view: View, books: Books, *, packets: bool
+    paths: Sequence[Path], whose: Whose, view: View, books: Books, *, packets: bool
 ) -> ExitCode:
     """Count captures, show the table and keep it; say how the command ends.
 
@@ -23,7 +23,7 @@ def show_captures(
         InputError: a file cannot be read at all.
     """
     notes, files = CaptureNotes(), capture_files(paths)
-    judged = sort_table(_judged(files, view.rule, notes, allow), view.sort)
+    judged = sort_table(_judged(files, view.rule, notes, whose), view.sort)
     if packets:
         _print_lines(files, judged)
         view.write_metrics(judged)
@@ -34,14 +34,14 @@ def show_captures(
 
 
 def _judged(
-    files: list[Path], rule: CreditRule, notes: CaptureNotes, allow: Sequence[str]
+    files: list[Path], rule: CreditRule, notes: CaptureNotes, whose: Whose
 ) -> list[Judgement]:
-    spared, counting = networks(tuple(allow), "--allow"), Counting(rule)
+    counting = Counting(rule)
     counting.read(files, notes)
     return [
         judge(entry, rule, SequentialTest())
         for entry in counting.entries()
-        if not any(entry.address in network for network in spared)
+        if entry.address in whose
     ]
 
 

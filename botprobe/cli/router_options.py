@@ -1,10 +1,11 @@
 """The options of ``botprobe router``, and what they come to."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import typer
 from typer.core import TyperGroup
@@ -12,6 +13,7 @@ from typer.core import TyperGroup
 from botprobe.cli.router_screen import SortBy
 from botprobe.config import networks
 from botprobe.errors import UsageError
+from botprobe.model.audit import IpNetwork
 from botprobe.model.mail import IpAddress
 from botprobe.observers.router.credit import Action, CreditRule
 from botprobe.observers.router.rules import RouterRules
@@ -92,6 +94,10 @@ SinkFolder = Annotated[Path, typer.Option(help="Where mails are kept.", metavar=
 SinkMegabytes = Annotated[int, typer.Option("--max-mb", help="Megabytes kept.", min=1)]
 
 
+_ACTING = ("action", "sink_place", "block_for")
+_LIVE_ONLY = ("sampling", "cleanup", "enforce", *_ACTING, "no_confirm", "every", "seconds")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """How a running router goes on."""
@@ -100,6 +106,68 @@ class Pace:
     seconds: float | None
     block_seconds: int
     confirm: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose packets count."""
+
+    inside: tuple[IpNetwork, ...]
+    """Empty means everybody's, as in the ruleset; of a family without a network nobody's count."""
+    spared: tuple[IpNetwork, ...]
+
+    @classmethod
+    def of(cls, inside: list[str] | None, allow: list[str] | None) -> Self:
+        """Read both options.
+
+        Raises:
+            ConfigError: one of the networks is none.
+        """
+        return cls(
+            networks(tuple(inside or ()), "--inside"), networks(tuple(allow or ()), "--allow")
+        )
+
+    def __contains__(self, address: IpAddress) -> bool:
+        if self.inside and not any(address in network for network in self.inside):
+            return False
+        return not any(address in network for network in self.spared)
+
+
+def given(ctx: typer.Context, names: Collection[str] = ()) -> list[str]:
+    """Return the options that were given on the command line, as they are written there.
+
+    Args:
+        ctx: of the command.
+        names: of the parameters that are looked at; all, if there are none.
+    """
+    written = {one.name: one.opts[0] for one in ctx.command.params}
+    sources = ((name, ctx.get_parameter_source(name or "")) for name in names or written)
+    return [written[name] for name, source in sources if source and source.name == "COMMANDLINE"]
+
+
+def refuse_lost(ctx: typer.Context, *, captures: bool) -> None:
+    """Refuse options that would do nothing in the way that the command was called.
+
+    Raises:
+        UsageError: one of them was given.
+    """
+    command = ctx.invoked_subcommand
+    if command is not None and (lost := given(ctx)):
+        raise UsageError(f"router: {lost[0]} stands before {command!r}, not behind it")
+    if captures and (lost := given(ctx, _LIVE_ONLY)):
+        raise UsageError(f"router: {lost[0]} is for a router that runs, not --pcap")
+
+
+def refuse_idle(ctx: typer.Context, enforce: bool, action: Act) -> None:
+    """Refuse to be told how to act by whoever does not say that anything is to be done.
+
+    Raises:
+        UsageError: an option was given that does nothing.
+    """
+    if not enforce and (idle := given(ctx, _ACTING)):
+        raise UsageError(f"router: {idle[0]} needs --enforce")
+    if action is not Act.REDIRECT and given(ctx, ["sink_place"]):
+        raise UsageError("router: --sink needs --action redirect")
 
 
 def rule_of(threshold: int, smtp: int, mailbox: int, sampling: int) -> CreditRule:
@@ -125,9 +193,10 @@ def rules_of(
     """
     if action is not None and not inside:
         raise UsageError("router: --enforce needs --inside, so that no mail from outside is hit")
+    whose = Whose.of(inside, allow)
     return RouterRules(
-        inside=networks(tuple(inside or ()), "--inside"),
-        spared=networks(tuple(allow or ()), "--allow"),
+        inside=whose.inside,
+        spared=whose.spared,
         sampling=sampling,
         cleanup=cleanup,
         enforce=Action.ACCEPT if action is None else Action[action.name],

@@ -39,6 +39,18 @@ def capture(tmp_path: Path) -> Path:
     return write_pcap(tmp_path / "mail.pcap", frames)
 
 
+@pytest.fixture(autouse=True)
+def _no_live_router(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Touch the ruleset of this machine in no test, even where the command should have refused."""
+
+    def touched(*_: object) -> None:
+        raise AssertionError("the machine itself was to be changed")
+
+    monkeypatch.setattr("botprobe.cli.router._watch", touched)
+    monkeypatch.setattr("botprobe.cli.router.Kernel", touched)
+    monkeypatch.setattr("botprobe.cli.router_sink.run_sink", touched)
+
+
 def run(*arguments: str) -> Result:
     """Run the command."""
     return CliRunner().invoke(app, ["router", *arguments])
@@ -105,7 +117,92 @@ class TestTable:
         assert isinstance(done.exception, UsageError)
 
 
+class TestInside:
+    def test_only_those_networks_are_counted(self, capture: Path) -> None:
+        """As on the router itself: a family of which no network is named does not count."""
+        done = run("--pcap", str(capture), "--inside", f"{USER}/31", "--json")
+        both = run(
+            "--pcap", str(capture), "--inside", f"{USER}/31", "--inside", f"{BOT6}", "--json"
+        )
+
+        assert [one["ip"] for one in json.loads(done.stdout)["addresses"]] == [USER]
+        assert {one["ip"] for one in json.loads(both.stdout)["addresses"]} == {USER, BOT6}
+
+    def test_allowed_ones_inside_are_spared(self, capture: Path) -> None:
+        """Both options hold at the same time."""
+        options = ("--inside", "198.18.0.0/24", "--allow", BOT)
+
+        done = run("--pcap", str(capture), *options, "--json")
+
+        assert [one["ip"] for one in json.loads(done.stdout)["addresses"]] == [USER]
+
+    def test_packets_are_those_of_suspects_inside(self, capture: Path) -> None:
+        """The log of the packets is about the same hosts as the table."""
+        lines = run("--pcap", str(capture), "--inside", "198.18.0.0/24", "--packets").stdout
+
+        assert f"[SEND] {BOT}:4000" in lines
+        assert BOT6 not in lines
+
+
 class TestArguments:
+    @pytest.mark.parametrize(
+        "option",
+        [
+            ("--sampling", "4"),
+            ("--cleanup", "100"),
+            ("--enforce",),
+            ("--action", "drop"),
+            ("--sink", "2525"),
+            ("--block-for", "60"),
+            ("--no-confirm",),
+            ("--every", "1"),
+            ("--for", "1"),
+        ],
+    )
+    def test_what_only_a_running_router_does_is_refused(
+        self, capture: Path, option: tuple[str, ...]
+    ) -> None:
+        """Nobody believes that mail is blocked by reading captures; the default counts as said."""
+        done = run("--pcap", str(capture), *option)
+
+        assert isinstance(done.exception, UsageError)
+        assert str(done.exception) == f"router: {option[0]} is for a router that runs, not --pcap"
+
+    @pytest.mark.parametrize(
+        "option", [("--action", "redirect"), ("--sink", "25"), ("--block-for", "9")]
+    )
+    def test_how_to_act_needs_the_will_to_act(self, option: tuple[str, ...]) -> None:
+        """Who names a sink and forgets --enforce must not believe that mail goes there."""
+        live = run("--inside", "198.18.0.0/24", *option)
+
+        assert isinstance(live.exception, UsageError)
+        assert str(live.exception) == f"router: {option[0]} needs --enforce"
+
+    @pytest.mark.parametrize("option", [("--action", "redirect"), ("--sink", "25")])
+    def test_the_printed_ruleset_is_as_strict(self, option: tuple[str, ...]) -> None:
+        """What is printed is what would be loaded."""
+        done = run("rules", "--inside", "198.18.0.0/24", *option)
+
+        assert isinstance(done.exception, UsageError)
+        assert str(done.exception) == f"router: {option[0]} needs --enforce"
+
+    def test_a_sink_needs_mail_that_is_redirected(self) -> None:
+        """What is dropped goes nowhere."""
+        done = run("rules", "--inside", "198.18.0.0/24", "--enforce", "--sink", "25")
+
+        assert isinstance(done.exception, UsageError)
+        assert str(done.exception) == "router: --sink needs --action redirect"
+
+    @pytest.mark.parametrize("command", ["rules", "off", "sink"])
+    def test_options_stand_behind_the_name_of_a_command(self, command: str) -> None:
+        """Before it they would be lost, and a ruleset count everybody's mail."""
+        done = run(
+            "--inside", "198.18.0.0/24", command, *(["--maildir", "/x"] * (command == "sink"))
+        )
+
+        assert isinstance(done.exception, UsageError)
+        assert str(done.exception) == f"router: --inside stands before {command!r}, not behind it"
+
     def test_a_shell_pattern_names_many_captures(self) -> None:
         """All names behind the option are captures, until the next option."""
         args = ["--pcap", "a", "b", "--sort", "address", "--pcap", "c"]
