@@ -14,13 +14,16 @@ from typing import Any
 import msgspec
 
 from botprobe.errors import ConfigError
+from botprobe.intake.networks import NetworkList, parse_networks
 from botprobe.model.audit import IpNetwork
+from botprobe.model.heloname import is_helo_name
 from botprobe.model.mail import IpAddress
 from botprobe.scope.addresses import unmapped_network
 from botprobe.settings import Settings
 
 # Thirty years in seconds; whatever is counted here is less.
 MAX_NUMBER = 1_000_000_000
+_HOPS = ("boundary", "all", "all,forged")
 _POSITIVE = ("concurrency", "timeout", "every_seconds", "rescan_seconds", "concurrency_per_network")
 
 
@@ -106,6 +109,53 @@ def addresses(texts: tuple[str, ...], key: str) -> tuple[IpAddress, ...]:
         raise ConfigError(f"{key}: {error}") from error
 
 
+def host_names(texts: tuple[str, ...], key: str) -> tuple[str, ...]:
+    """Read a list of names of hosts, and of domains that begin with a dot, in lower case.
+
+    Raises:
+        ConfigError: one of them can be no name: it would match no host, and nobody would notice.
+    """
+    names = tuple(text.strip().lower().rstrip(".") for text in texts)
+    for text, name in zip(texts, names, strict=True):
+        if not name or not name.isprintable() or " " in name:
+            raise ConfigError(f"{key}: {text!r} is no name of a host")
+    return names
+
+
+def trust_networks(texts: tuple[str, ...], key: str) -> NetworkList:
+    """Read a list of networks as SpamAssassin writes them.
+
+    Raises:
+        ConfigError: one of them is not a network.
+    """
+    try:
+        return parse_networks(texts)
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from error
+
+
+def helo_name(text: str, key: str) -> str:
+    """Read the name by which we introduce ourselves.
+
+    Raises:
+        ConfigError: EHLO cannot give it.
+    """
+    if not is_helo_name(text):
+        raise ConfigError(f"{key}: {text!r} is neither a host name nor an address as [192.0.2.1]")
+    return text
+
+
+def hops_choice(text: str, key: str) -> str:
+    """Read which hops are probed.
+
+    Raises:
+        ConfigError: it is none of the choices.
+    """
+    if text not in _HOPS:
+        raise ConfigError(f"{key}: {text!r} is not one of {'; '.join(_HOPS)}")
+    return text
+
+
 def state_directory(environ: Mapping[str, str]) -> Path:
     """Return where botprobe keeps its state (XDG base directory specification)."""
     base = environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
@@ -117,9 +167,13 @@ def _address(text: str) -> IPv4Address | IPv6Address:
 
 
 def _check(settings: Settings) -> None:
-    scope = settings.scope
-    if scope.hops not in {"boundary", "all", "all,forged"}:
-        raise ConfigError(f"scope.hops: {scope.hops!r} is not one of boundary, all, all,forged")
+    scope, trust = settings.scope, settings.trust
+    hops_choice(scope.hops, "scope.hops")
+    for key in ("trusted_networks", "internal_networks", "msa_networks"):
+        trust_networks(getattr(trust, key), f"trust.{key}")
+    host_names(trust.own_hosts, "trust.own_hosts")
+    if settings.smtp.helo_name is not None:
+        helo_name(settings.smtp.helo_name, "smtp.helo_name")
     networks(scope.allow, "scope.allow")
     networks(scope.own_networks, "scope.own_networks")
     addresses(settings.canary.hosts, "canary.hosts")

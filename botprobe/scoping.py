@@ -3,9 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from botprobe.config import addresses, networks
+from botprobe.config import addresses, host_names, networks, trust_networks
 from botprobe.errors import ConfigError
-from botprobe.intake.networks import parse_networks
 from botprobe.intake.trust import TrustSettings
 from botprobe.model.mail import IpAddress
 from botprobe.model.origin import Origin
@@ -23,18 +22,15 @@ def trust_settings(settings: Settings) -> TrustSettings:
     """Read what the operator says about the own side.
 
     Raises:
-        ConfigError: a network is not one.
+        ConfigError: a network or a name is not one.
     """
     table = settings.trust
-    try:
-        return TrustSettings(
-            trusted_networks=parse_networks(table.trusted_networks),
-            internal_networks=parse_networks(table.internal_networks),
-            msa_networks=parse_networks(table.msa_networks),
-            own_hosts=frozenset(name.lower() for name in table.own_hosts),
-        )
-    except ConfigError as error:
-        raise ConfigError(f"trust: {error}") from error
+    return TrustSettings(
+        trusted_networks=trust_networks(table.trusted_networks, "trust.trusted_networks"),
+        internal_networks=trust_networks(table.internal_networks, "trust.internal_networks"),
+        msa_networks=trust_networks(table.msa_networks, "trust.msa_networks"),
+        own_hosts=frozenset(host_names(table.own_hosts, "trust.own_hosts")),
+    )
 
 
 def scope_of(settings: Settings, origins: dict[IpAddress, Origin] | None = None) -> Scope:

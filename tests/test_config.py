@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from botprobe.config import load_settings, networks
+from botprobe.config import host_names, load_settings, networks
 from botprobe.errors import ConfigError
 from botprobe.settings import Settings, is_shared
 
@@ -98,6 +98,12 @@ class TestLoadSettings:
             ("[scope]\nallow = ['198.18.0.0/150']", r"scope\.allow: "),
             ("[scope]\nhops = 'some'", r"scope\.hops: 'some' is not one of"),
             ("[canary]\nhosts = ['mx.example']", r"canary\.hosts: "),
+            ("[smtp]\nhelo_name = 'a b'", r"^smtp\.helo_name: 'a b' is neither a host name"),
+            ("[smtp]\nhelo_name = ''", r"^smtp\.helo_name: ''"),
+            ('[smtp]\nhelo_name = "a\\u0007"', r"^smtp\.helo_name: "),
+            ("[trust]\nown_hosts = ['mx.example', '']", r"^trust\.own_hosts: '' is no name"),
+            ("[trust]\nown_hosts = ['.']", r"^trust\.own_hosts: '\.' is no name"),
+            ("[trust]\ninternal_networks = ['x']", r"^trust\.internal_networks: 'x' is not a net"),
             ("store = 7", r"store"),
             ("[store]\npath = 7", r"Expected `str \| null`, got `int` - at `\$\.store\.path`"),
             ("[store]\nurl = 'postgresql://db/x'", r"unknown field `url` - at `\$\.store`"),
@@ -125,6 +131,12 @@ class TestLoadSettings:
         assert networks(("::ffff:8.8.4.0/120",), "scope.own_networks") == (
             ip_network("8.8.4.0/24"),
         )
+
+    def test_a_name_with_its_last_dot_is_the_same_host(self) -> None:
+        """Zone files write it so; kept, it would match no host, and the boundary be unknown."""
+        names = (" MX.example.org.", ".example.net")
+
+        assert host_names(names, "trust.own_hosts") == ("mx.example.org", ".example.net")
 
     def test_a_file_that_was_named_must_exist(self, tmp_path: Path) -> None:
         """A missing file is not an empty one."""

@@ -10,7 +10,6 @@ and the number of pieces are bounded here.
 
 import asyncio
 import errno
-import re
 import socket
 import struct
 import time
@@ -20,6 +19,7 @@ from dataclasses import dataclass, replace
 from aiosmtplib import SMTP, SMTPConnectResponseError, SMTPException, SMTPResponseException
 
 from botprobe.errors import ConfigError, ParseError, ProbeUnavailable
+from botprobe.model.heloname import is_helo_name
 from botprobe.model.mail import IpAddress
 from botprobe.model.results import PortState, Reply, SmtpResult
 from botprobe.model.target import Target
@@ -39,9 +39,6 @@ _RESET = struct.pack("ii", 1, 0)
 
 # Seconds. Nothing is learnt from the answer to QUIT.
 QUIT_TIMEOUT = 5
-
-# A domain or an address literal (RFC 5321, section 4.1.2); machines' names may have underscores.
-_HELO_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}|\[[A-Za-z0-9.:-]{1,255}\]", re.ASCII)
 
 # What a router, a firewall or silence on the way makes of a connect. ICMP and ICMPv6 errors arrive
 # as these (net/ipv4/icmp.c, net/ipv6/icmp.c of Linux); a route that we lack was ruled out before.
@@ -140,7 +137,7 @@ class SmtpProbe:
     """Seconds from the open connection to the end, whatever the host does."""
 
     def __post_init__(self) -> None:
-        if not _HELO_NAME.fullmatch(self.helo_name):
+        if not is_helo_name(self.helo_name):
             raise ConfigError(f"not a host name to introduce ourselves by: {self.helo_name!r}")
 
     async def run(self, target: Target) -> SmtpResult:
