@@ -4,6 +4,7 @@ Mail programs show neither SVG nor the style sheets of a page, so the pictures a
 ``pictures`` is installed) and the styles stand at each element.
 """
 
+import asyncio
 import io
 import ssl
 from collections.abc import Sequence
@@ -89,8 +90,7 @@ async def send_mail(message: EmailMessage, server: MailServer) -> tuple[str, ...
     password = _password(server)
     context = _tls_context(server) if server.security != "none" else None
     try:
-        refused, _ = await aiosmtplib.send(
-            message,
+        async with _Connection(
             hostname=server.host,
             port=server.port,
             use_tls=server.security == "tls",
@@ -99,7 +99,8 @@ async def send_mail(message: EmailMessage, server: MailServer) -> tuple[str, ...
             username=server.username,
             password=password,
             timeout=server.timeout,
-        )
+        ) as connection:
+            refused, _ = await connection.send_message(message)
     except aiosmtplib.SMTPRecipientsRefused as error:
         what = "; ".join(_refusal(each.recipient, each.message) for each in error.recipients)
         raise DeliveryError(f"{server.host}:{server.port} took no mail: {what}") from error
@@ -107,6 +108,19 @@ async def send_mail(message: EmailMessage, server: MailServer) -> tuple[str, ...
         what = _one_line(str(error)) or type(error).__name__
         raise DeliveryError(f"{server.host}:{server.port} took no mail: {what}") from error
     return tuple(_refusal(recipient, reply.message) for recipient, reply in refused.items())
+
+
+class _Connection(aiosmtplib.SMTP):
+    """Ends without waiting for the server to end its half of a TLS session (RFC 8446, section 6.1).
+
+    asyncio waits up to 30 s for that; an event loop that ends before leaves the socket open.
+    """
+
+    def close(self) -> None:
+        transport = self.transport
+        super().close()  # ends our half
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
 
 
 def _refusal(recipient: str, words: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import pytest
 from botprobe.errors import ConfigError, DeliveryError, InputError
 from botprobe.report.digest import MailServer, report_mail, send_mail
 from botprobe.report.weekly import WeeklyReport
+from tests.report.certificate import self_signed
 from tests.report.study import study_report
 
 
@@ -75,6 +77,31 @@ class FakeServer:
         async with server:
             yield server.sockets[0].getsockname()[1]
             await self.ended.wait()
+
+
+def closed_without_goodbye(listener: socket.socket, context: ssl.SSLContext) -> bool:
+    """Take a mail over TLS, leave the session open, and say whether the client hangs up."""
+    accepted, _ = listener.accept()
+    accepted.settimeout(5)
+    fake = FakeServer()
+    with context.wrap_socket(accepted, server_side=True) as secure:
+        secure.sendall(b"220 mx.test ESMTP\r\n")
+        with secure.makefile("rb") as lines:
+            while (line := lines.readline()) != b"QUIT\r\n":
+                if line == b"DATA\r\n":
+                    secure.sendall(b"354 go on\r\n")
+                    fake.data = b"".join(iter(lines.readline, b".\r\n"))
+                secure.sendall(fake.reply(line.decode()))
+        secure.sendall(fake.reply("QUIT"))
+        bare = socket.socket(fileno=secure.detach())
+    with bare:
+        bare.settimeout(5)
+        try:
+            while bare.recv(4096):  # the client's half of the goodbye
+                pass
+        except TimeoutError:
+            return False
+    return bool(fake.data)
 
 
 class TestParts:
@@ -171,6 +198,23 @@ class TestSending:
                 await send_mail(message, server)
 
         assert fake.data == b""
+
+    async def test_does_not_wait_for_a_goodbye(self, message: EmailMessage, tmp_path: Path) -> None:
+        """A server that keeps the TLS session open after QUIT leaves no connection behind."""
+        certificate, key = self_signed(tmp_path)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            server = MailServer(
+                host="127.0.0.1", port=port, security="tls", ca_file=str(certificate)
+            )
+            closed, _ = await asyncio.gather(
+                asyncio.to_thread(closed_without_goodbye, listener, context),
+                send_mail(message, server),
+            )
+
+        assert closed
 
     async def test_nobody_there(self, message: EmailMessage, free_port: int) -> None:
         """A closed port is one line, not a traceback."""

@@ -18,6 +18,7 @@ import pytest
 from botprobe.errors import DeliveryError
 from botprobe.report.digest import MailServer, report_mail, send_mail
 from tests.lab.servers import _POSTFIX_PROGRAMS, _make_queue, postfix_is_possible
+from tests.report.certificate import self_signed
 from tests.report.study import study_report
 
 pytestmark = [
@@ -153,15 +154,7 @@ def postfix(tmp_path: Path) -> Iterator[Postfix]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     _make_queue(tmp_path)
-    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
-    subject = ("-subj", "/CN=mx.test", "-addext", "subjectAltName=IP:127.0.0.1")
-    openssl = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
-    subprocess.run(
-        [*openssl, "-keyout", str(key), "-out", str(cert), *subject],
-        capture_output=True,
-        timeout=30,
-        check=True,
-    )
+    self_signed(tmp_path)
     (tmp_path / "main.cf").write_text(MAIN_CF.format(directory=tmp_path))
     (tmp_path / "master.cf").write_text(MASTER_CF.format(port=port))
     for name in ("main.cf", "master.cf"):
