@@ -24,6 +24,7 @@ from botprobe.observers.maillog.baseline import (
     score,
 )
 from botprobe.observers.maillog.changes import change_points
+from botprobe.observers.maillog.digits import told_apart
 from botprobe.observers.maillog.figures import Figures
 from botprobe.observers.maillog.sofar import as_if_over, so_far
 
@@ -116,8 +117,8 @@ def _alpha_falls_queries_rise(day: Figures, days: Sequence[Figures], alpha: Scor
     queries = score(day, days, log_queries)
     if alpha.z >= ALPHA_FALLS or queries is None or queries.z <= QUERIES_RISE:
         return None
-    factor = math.exp(queries.value - queries.usual)
-    because = f"{_fallen(day, alpha)}, while the DNS queries rose to {factor:.1f} times the usual."
+    factor, _ = told_apart(math.exp(queries.value - queries.usual), 1, least=1)
+    because = f"{_fallen(day, alpha)}, while the DNS queries rose to {factor} times the usual."
     kind = AlarmKind.ALPHA_FALLS_QUERIES_RISE
     return Alarm(kind=kind, day=day.day, because=because, alpha=alpha)
 
@@ -144,10 +145,10 @@ def _witness(day: Figures, days: Sequence[Figures]) -> str:
 
 
 def _fallen(day: Figures, alpha: Score) -> str:
-    return (
-        f"alpha fell to {math.exp(alpha.value):.2f} where {math.exp(alpha.usual):.2f} is usual "
-        f"on {'holidays' if day.holiday else 'working days'}{_until(day)}"
-    )
+    # Without a mail it is 0; the score takes half a mail for none.
+    now, usual = told_apart(day.alpha or 0.0, math.exp(alpha.usual))
+    kind = "holidays" if day.holiday else "working days"
+    return f"alpha fell to {now} where {usual} is usual on {kind}{_until(day)}"
 
 
 def _until(day: Figures) -> str:
@@ -208,7 +209,7 @@ def _level_shifts(days: Sequence[Figures]) -> list[Alarm]:
         ("the number of rejects per connection", log_reject_rate),
     ):
         for day, factor in _shifts_of(days, measure):
-            shifts.setdefault(day, []).append(f"{name} is {factor:.2f} times")
+            shifts.setdefault(day, []).append(f"{name} is {told_apart(factor, 1)[0]} times")
     return [
         Alarm(
             kind=AlarmKind.LEVEL_SHIFT,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from botprobe.observers.maillog.analysis import Analysis, Incident
+from botprobe.observers.maillog.digits import told_apart
 from botprobe.observers.maillog.drivers import Cause
 from botprobe.observers.maillog.effect import BeforeAfter, Medians
 from botprobe.observers.maillog.figures import Figures
@@ -63,7 +64,7 @@ def incident_sentence(incident: Incident) -> str:
         first = found.drivers[0]
         sentence += f" {incident.drivers[0]} made {first.share:.0%} of N_c."
         if first.alpha_without is not None:
-            sentence += f" Without it alpha would be {first.alpha_without:.2f}."
+            sentence += f" Without it alpha would be {told_apart(first.alpha_without)[0]}."
     else:
         sentence += f" {found.crowd:,} clients wasted more connections than usual"
         sentence += "; none of them is to blame alone."
@@ -80,7 +81,30 @@ def no_connections(analysis: Analysis) -> str:
             "and alpha were not measured. sendmail logs connections from LogLevel 10 on, Exim "
             "with log_selector = +smtp_connection."
         )
-    return f"No event of a mail server was recognised in {analysis.lines} lines."
+    told = _without_clients(analysis)
+    if not told:
+        return f"No event of a mail server was recognised in {analysis.lines:,} lines."
+    return (
+        "The log tells of no connection of a client: alpha was not measured. It has "
+        f"{', '.join(told)}."
+    )
+
+
+def _without_clients(analysis: Analysis) -> list[str]:
+    """Return what a log tells in which no client connected to smtpd."""
+    days = analysis.days
+    counts = {
+        ("mail sent from here", "mails sent from here"): sum(day.mails for day in days),
+        ("delivery", "deliveries"): sum(sum(day.statuses.values()) for day in days),
+        ("POP3 login", "POP3 logins"): sum(day.logins for day in days),
+        ("event of postscreen", "events of postscreen"): sum(
+            sum(day.postscreen.values()) for day in days
+        ),
+        ("DNS query", "DNS queries"): sum(day.queries or 0 for day in days),
+    }
+    return [
+        f"{count:,} {one if count == 1 else many}" for (one, many), count in counts.items() if count
+    ]
 
 
 def effect_sentence(incident: Incident) -> str | None:
@@ -88,7 +112,7 @@ def effect_sentence(incident: Incident) -> str | None:
     effect = incident.effect
     if effect is None or not incident.drivers:
         return None
-    alpha = "none" if effect.alpha_without is None else f"{effect.alpha_without:.2f}"
+    alpha = "none" if effect.alpha_without is None else told_apart(effect.alpha_without)[0]
     asked = "" if effect.queries_without is None else f", D_q {effect.queries_without:,.0f}"
     return f"N_c {effect.connects_without:,}, alpha {alpha}{asked}"
 
@@ -140,7 +164,7 @@ def _usual_alphas(analysis: Analysis) -> str:
         ("holidays", True, PUBLISHED_ALPHA_HOLIDAY),
     )
     parts = [
-        f"{alpha:.2f} on {name} (published {value:.2f})"
+        f"{told_apart(alpha)[0]} on {name} (published {value:.2f})"
         for name, holiday, value in kinds
         if (alpha := usual_alpha(analysis.days, holiday=holiday)) is not None
     ]
@@ -158,7 +182,7 @@ def _health(analysis: Analysis) -> str:
     connects = sum(day.connects for day in analysis.days)
     mails = sum(day.mails for day in analysis.days)
     usual = [
-        f"{alpha:.2f} on {name}"
+        f"{told_apart(alpha)[0]} on {name}"
         for name, holiday in (("working days", False), ("holidays", True))
         if (alpha := usual_alpha(analysis.days, holiday=holiday)) is not None
     ]

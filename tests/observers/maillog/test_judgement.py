@@ -17,6 +17,7 @@ from botprobe.observers.maillog.alarms import AlarmKind, find_alarms, judge_day
 from botprobe.observers.maillog.analysis import Analysis, Choices, analyse
 from botprobe.observers.maillog.changes import change_points
 from botprobe.observers.maillog.clients import MAX_CLIENT_BYTES, ClientNames
+from botprobe.observers.maillog.digits import told_apart
 from botprobe.observers.maillog.dossier import observations
 from botprobe.observers.maillog.drivers import Cause
 from botprobe.observers.maillog.effect import Action, Medians, access_map, before_and_after
@@ -54,6 +55,24 @@ def _month(*, queries: bool = True) -> list[Figures]:
         asked = connects * 9 if queries else None
         days.append(_figures(MONDAY + timedelta(days=offset), connects, alpha, asked))
     return days
+
+
+class TestToldApart:
+    @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=3))
+    def test_looks_as_it_is(self, numbers: list[float]) -> None:
+        """Numbers that differ by a millionth and more look different, and none looks like 0."""
+        rounded = [round(number, 6) for number in numbers]
+
+        texts = told_apart(*rounded)
+
+        assert len(set(texts)) == len(set(rounded))
+        assert [float(text.replace(",", "")) == 0 for text in texts] == [n == 0 for n in rounded]
+
+    def test_takes_no_more_decimals_than_it_needs(self) -> None:
+        """Two, as long as they do."""
+        assert told_apart(0.7, 0.35) == ("0.70", "0.35")
+        assert told_apart(1.04, 1, least=1) == ("1.04", "1.00")
+        assert told_apart(1.5, 1, least=1) == ("1.5", "1.0")
 
 
 class TestFitLine:
@@ -196,6 +215,27 @@ class TestJudgeDay:
         assert alarm is not None
         assert "not measured" in alarm.because
 
+    @pytest.mark.parametrize(
+        ("alpha", "usual", "words"),
+        [
+            (0.004, 0.012, "fell to 0.004 where 0.012 is usual"),
+            (0.0, 0.012, "fell to 0 where 0.01 is usual"),
+            (0.0108, 0.0142, "fell to 0.011 where 0.014 is usual"),
+            (0.21, 0.7, "fell to 0.21 where 0.70 is usual"),
+        ],
+    )
+    def test_an_alarm_shows_the_difference(self, alpha: float, usual: float, words: str) -> None:
+        """Two numbers that differ never look alike, and only no mail at all is 0."""
+        days = [
+            _figures(MONDAY + timedelta(days=n), 100_000 + n, usual) for n in range(40) if n % 7 < 5
+        ]
+        days.append(_figures(MONDAY + timedelta(days=42), 100_000, alpha))
+
+        alarm = judge_day(days[-1], days)
+
+        assert alarm is not None
+        assert words in alarm.because
+
     def test_usual_days_raise_nothing(self) -> None:
         """A month of usual days has no alarm."""
         assert find_alarms(_month()) == []
@@ -324,6 +364,16 @@ class TestWithoutConnections:
         )
 
         assert [day["n_c"] for day in maillog_document(found)["days"]] == [0]
+        assert verdict(found) == (
+            "The log tells of no connection of a client: alpha was not measured. It has 1 mail "
+            "sent from here."
+        )
+
+    def test_a_log_without_any_event_says_so(self, count_lines: CountLines) -> None:
+        """Lines of other programs are no mail."""
+        found = analyse(count_lines(["Sep  7 09:00:01 mx sshd[7]: hello"], MONDAY), None, Choices())
+
+        assert verdict(found) == "No event of a mail server was recognised in 1 lines."
 
 
 class TestDominantClient:
