@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-from botprobe.model.text import visible
 from botprobe.observers.maillog.analysis import Analysis, ClientSummary, Incident
 from botprobe.observers.maillog.effect import BeforeAfter, Medians
 from botprobe.observers.maillog.figures import Figures
@@ -20,7 +19,7 @@ def maillog_document(analysis: Analysis) -> dict[str, Any]:
         "lines": analysis.lines,
         "unread": {
             "count": analysis.unread,
-            "samples": [_text(sample) for sample in analysis.unread_samples],
+            "samples": [sample.decode("utf-8", "replace") for sample in analysis.unread_samples],
         },
         "clients_seen": analysis.client_count,
         "alpha_usual": {
@@ -116,7 +115,7 @@ def incident_document(incident: Incident) -> dict[str, Any]:
         document["new_share"] = found.new_share
         document["drivers"] = [
             {
-                "client": _text(name.encode()),
+                "client": name,
                 "n_c": driver.connects,
                 "accepted": driver.accepted,
                 "rejects": driver.rejects,
@@ -137,7 +136,7 @@ def incident_document(incident: Incident) -> dict[str, Any]:
 
 def _client(client: ClientSummary) -> dict[str, Any]:
     return {
-        "client": _text(client.client.encode()),
+        "client": client.client,
         "n_c": client.connects,
         "accepted": client.accepted,
         "rejects": dict(client.rejects),
@@ -164,7 +163,3 @@ def _change(change: BeforeAfter) -> dict[str, Any]:
 
 def _medians(medians: Medians) -> dict[str, float | None]:
     return {"n_c": medians.connects, "alpha": medians.alpha, "d_q": medians.queries}
-
-
-def _text(raw: bytes) -> str:
-    return visible(raw.decode("utf-8", "replace"))
