@@ -5,9 +5,9 @@ what was meant to be closed. Environment variables are called ``BOTPROBE_SECTION
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -85,44 +85,38 @@ def _convert(tables: Mapping[str, Any], origin: str) -> Settings:
         raise ConfigError(f"{origin}: {error}") from error
 
 
-def networks(texts: tuple[str, ...], key: str) -> tuple[IpNetwork, ...]:
-    """Read a list of networks of the setting ``key``.
+def networks(texts: Iterable[str], key: str) -> tuple[IpNetwork, ...]:
+    """Read a list of networks of the setting or option ``key``.
 
     Raises:
         ConfigError: one of them is not a network.
     """
-    try:
-        return tuple(unmapped_network(ip_network(text, strict=False)) for text in texts)
-    except ValueError as error:
-        raise ConfigError(f"{key}: {error}") from error
+    return tuple(_network(text, key) for text in texts)
 
 
-def addresses(texts: tuple[str, ...], key: str) -> tuple[IpAddress, ...]:
-    """Read a list of addresses of the setting ``key``.
+def addresses(texts: Iterable[str], key: str) -> tuple[IpAddress, ...]:
+    """Read a list of addresses of the setting or option ``key``.
 
     Raises:
         ConfigError: one of them is not an address.
     """
-    try:
-        return tuple(_address(text) for text in texts)
-    except ValueError as error:
-        raise ConfigError(f"{key}: {error}") from error
+    return tuple(_address(text, key) for text in texts)
 
 
-def host_names(texts: tuple[str, ...], key: str) -> tuple[str, ...]:
+def host_names(texts: Iterable[str], key: str) -> tuple[str, ...]:
     """Read a list of names of hosts, and of domains that begin with a dot, in lower case.
 
     Raises:
         ConfigError: one of them can be no name: it would match no host, and nobody would notice.
     """
-    names = tuple(text.strip().lower().rstrip(".") for text in texts)
-    for text, name in zip(texts, names, strict=True):
+    names = {text: text.strip().lower().rstrip(".") for text in texts}
+    for text, name in names.items():
         if not name or not name.isprintable() or " " in name:
             raise ConfigError(f"{key}: {text!r} is no name of a host")
-    return names
+    return tuple(names.values())
 
 
-def trust_networks(texts: tuple[str, ...], key: str) -> NetworkList:
+def trust_networks(texts: Iterable[str], key: str) -> NetworkList:
     """Read a list of networks as SpamAssassin writes them.
 
     Raises:
@@ -162,8 +156,18 @@ def state_directory(environ: Mapping[str, str]) -> Path:
     return Path(base) / "botprobe"
 
 
-def _address(text: str) -> IPv4Address | IPv6Address:
-    return ip_address(text.strip("[]"))
+def _network(text: str, key: str) -> IpNetwork:
+    try:
+        return unmapped_network(ip_network(text, strict=False))
+    except ValueError as error:
+        raise ConfigError(f"{key}: {text!r} is not a network") from error
+
+
+def _address(text: str, key: str) -> IpAddress:
+    try:
+        return ip_address(text.strip("[]"))
+    except ValueError as error:
+        raise ConfigError(f"{key}: {text!r} is not an IP address") from error
 
 
 def _check(settings: Settings) -> None:

@@ -89,7 +89,7 @@ def main() -> None:
         app()
     except BotprobeError as error:
         print(f"botprobe: {visible(str(error))}", file=sys.stderr)
-        sys.exit(_exit_code(error))
+        sys.exit(exit_code_of(error))
     except OSError as error:  # the disk behind standard output is full
         print(f"botprobe: cannot write: {error.strerror}", file=sys.stderr)
         sys.stdout = None  # what is left in its buffer cannot be written either
@@ -104,7 +104,8 @@ class VisibleFormatter(logging.Formatter):
         return "\n".join(visible(line) for line in super().format(record).split("\n"))
 
 
-def _exit_code(error: BotprobeError) -> ExitCode:
+def exit_code_of(error: BotprobeError) -> ExitCode:
+    """Say with which code a command ends that failed so."""
     match error:
         case ConfigError():
             return ExitCode.CONFIG

@@ -1,6 +1,7 @@
 """``botprobe audit``: what was sent into a network, by which rule, and why no more."""
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -11,10 +12,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from botprobe.cli.options import AsJson, ConfigFile, StorePath, settings_from
+from botprobe.cli.options import AsJson, ConfigFile, StorePath, only_form, settings_from
 from botprobe.cli.render import print_json, stdout_console
 from botprobe.cli.stderr import complain
 from botprobe.contract.audit import abuse_reply, audit_document
+from botprobe.errors import UsageError
 from botprobe.model.audit import AuditRow, IpNetwork
 from botprobe.model.text import visible
 from botprobe.settings import Settings
@@ -24,6 +26,7 @@ from botprobe.storing import known_store
 SHOWN = 30
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_AGE = re.compile(r"([0-9]{1,6})([smhdw])")
 
 
 def _network(text: str) -> IpNetwork:
@@ -35,11 +38,12 @@ def _network(text: str) -> IpNetwork:
 
 def _moment(text: str) -> datetime:
     """Read a date, a time of RFC 3339, or an age such as ``7d``."""
-    if text[-1:] in _UNITS and text[:-1].isdigit() and len(text) < 8:
-        return datetime.now(UTC) - timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
+    age = _AGE.fullmatch(text)
     try:
+        if age is not None:
+            return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
         moment = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is no date, time or age (7d)") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -48,7 +52,10 @@ Target = Annotated[str, typer.Option(help="Network or address that was asked.", 
 Since = Annotated[str | None, typer.Option(help="Date, time, or age: 7d.", metavar="WHEN")]
 Until = Annotated[str | None, typer.Option(help="The same.", metavar="WHEN")]
 Reply = Annotated[
-    bool, typer.Option("--reply", help="Write an answer to the abuse desk of the network.")
+    bool,
+    typer.Option(
+        "--reply", help="Write an answer to the abuse desk of the network.", callback=only_form
+    ),
 ]
 Most = Annotated[int, typer.Option(help="How many at most, the newest.", min=1, max=10_000_000)]
 
@@ -66,6 +73,8 @@ def audit(
     """Show what was sent into a network, why, and why no more."""
     settings, network = settings_from(config, store=store), _network(target)
     start, end = (None if text is None else _moment(text) for text in (since, until))
+    if start is not None and end is not None and end < start:
+        raise UsageError("--until is before --since")
     rows, refused = asyncio.run(_read(settings, network, start, end, most))
     if len(rows) == most:
         complain(f"only the newest {most} are shown; --most shows more")

@@ -15,6 +15,7 @@ from botprobe.judging import shipped_weights
 from botprobe.model.text import visible
 from botprobe.scoping import scope_of, trust_settings
 from botprobe.service.again import parse_again
+from botprobe.service.metrics import read_place
 from botprobe.settings import without_password
 
 config = typer.Typer(name="config", help="Check and show the configuration.", no_args_is_help=True)
@@ -30,6 +31,8 @@ def check(file: ConfigFile = None) -> None:
     shipped_weights()
     after_action(settings.watch.after)
     parse_again(settings.watch.again)
+    if settings.watch.metrics is not None:
+        read_place(settings.watch.metrics)
     place = loaded.file or "no file: defaults and environment"
     print(f"{place}: good, {len(scope.opted_out)} opted out")
 

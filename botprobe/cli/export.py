@@ -9,11 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from botprobe.cli.options import ConfigFile, StorePath, settings_from
+from botprobe.cli.options import ConfigFile, StorePath, checked, settings_from
 from botprobe.cli.stderr import complain
 from botprobe.export.abuse import arf_mail, xarf_mail
 from botprobe.export.base import Format, Publication
+from botprobe.export.dnszones import zone_of
 from botprobe.export.formats import FORMATS
+from botprobe.export.postfix import action_of
 from botprobe.model.finding import Finding
 from botprobe.model.verdict import Label
 from botprobe.report.files import write_bytes, write_whole
@@ -46,10 +48,14 @@ Days = Annotated[
 Action = Annotated[
     str,
     typer.Option(
-        help="postfix: reject, discard, hold, defer, warn, dunno or filter:TRANSPORT:DESTINATION."
+        callback=checked(action_of),
+        help="postfix: reject, discard, hold, defer, warn, dunno or filter:TRANSPORT:DESTINATION.",
     ),
 ]
-Zone = Annotated[str, typer.Option(help="rbldnsd, rpz: name of the zone.", metavar="NAME")]
+Zone = Annotated[
+    str,
+    typer.Option(help="rbldnsd, rpz: name of the zone.", metavar="NAME", callback=checked(zone_of)),
+]
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="File, or for arf and xarf the folder of the mails."),

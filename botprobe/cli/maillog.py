@@ -11,7 +11,7 @@ import typer
 from botprobe.cli.dossier import Investigate, Keep
 from botprobe.cli.maillog_outputs import Outputs
 from botprobe.cli.maillog_run import Dossiers, Logs, Run
-from botprobe.cli.options import AsJson, ConfigFile, StorePath, settings_from
+from botprobe.cli.options import ADDRESSES, NETWORKS, AsJson, ConfigFile, StorePath, settings_from
 from botprobe.config import addresses, networks
 from botprobe.observers.maillog.analysis import Choices
 from botprobe.observers.maillog.calendar import HolidayCalendar, read_holidays
@@ -36,10 +36,15 @@ PopFiles = Annotated[
 ]
 MailHosts = Annotated[
     list[str] | None,
-    typer.Option(help="The mail server's address in the DNS log; repeatable.", metavar="IP"),
+    typer.Option(
+        help="The mail server's address in the DNS log; repeatable.",
+        metavar="IP",
+        callback=ADDRESSES,
+    ),
 ]
 Exclude = Annotated[
-    list[str] | None, typer.Option(help="Clients that do not count; repeatable.", metavar="CIDR")
+    list[str] | None,
+    typer.Option(help="Clients that do not count; repeatable.", metavar="CIDR", callback=NETWORKS),
 ]
 WithoutMonitors = Annotated[
     bool,

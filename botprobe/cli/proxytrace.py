@@ -9,7 +9,15 @@ import typer
 
 from botprobe.cli.dossier import Investigate, Keep, keep
 from botprobe.cli.exitcodes import ExitCode
-from botprobe.cli.options import AsJson, ConfigFile, HtmlFile, StorePath, settings_from
+from botprobe.cli.options import (
+    ADDRESSES,
+    NETWORKS,
+    AsJson,
+    ConfigFile,
+    HtmlFile,
+    StorePath,
+    settings_from,
+)
 from botprobe.cli.proxytrace_outputs import Outputs
 from botprobe.cli.stderr import complain
 from botprobe.config import addresses, networks
@@ -40,7 +48,12 @@ Seconds = Annotated[
 ]
 Proxies = Annotated[
     list[str] | None,
-    typer.Option("--proxy", help="The suspected proxy; found by itself if not said.", metavar="IP"),
+    typer.Option(
+        "--proxy",
+        help="The suspected proxy; found by itself if not said.",
+        metavar="IP",
+        callback=ADDRESSES,
+    ),
 ]
 OwnDomains = Annotated[
     list[str] | None,
@@ -48,7 +61,12 @@ OwnDomains = Annotated[
 ]
 Inside = Annotated[
     list[str] | None,
-    typer.Option("--inside", help="Network of rightful users, for the advice.", metavar="CIDR"),
+    typer.Option(
+        "--inside",
+        help="Network of rightful users, for the advice.",
+        metavar="CIDR",
+        callback=NETWORKS,
+    ),
 ]
 Year = Annotated[
     int | None,

@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from botprobe.cli.exitcodes import ExitCode
-from botprobe.cli.options import AsJson, ConfigFile, HtmlFile, StorePath, settings_from
+from botprobe.cli.options import AsJson, ConfigFile, HtmlFile, StorePath, only_form, settings_from
 from botprobe.cli.render import print_json, stdout_console
 from botprobe.cli.stderr import complain
 from botprobe.config import addresses
@@ -40,7 +40,9 @@ Week = Annotated[
 Compare = Annotated[str | None, typer.Option(help="What to compare with.", metavar="2026-W46")]
 Since = Annotated[str | None, typer.Option(help="First week, or a date in it.", metavar="WEEK")]
 Until = Annotated[str | None, typer.Option(help="Last week, or a date in it.", metavar="WEEK")]
-AsCsv = Annotated[bool, typer.Option("--csv", help="One CSV table on standard output.")]
+AsCsv = Annotated[
+    bool, typer.Option("--csv", help="One CSV table on standard output.", callback=only_form)
+]
 MailTo = Annotated[
     list[str] | None, typer.Option("--mail", help="Send it to this address.", metavar="TO")
 ]

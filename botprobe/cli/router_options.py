@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 import typer
 from typer.core import TyperGroup
 
+from botprobe.cli.options import NETWORKS
 from botprobe.cli.router_screen import SortBy
 from botprobe.config import networks
 from botprobe.errors import UsageError
@@ -57,7 +58,12 @@ SmtpCredit = Annotated[int, typer.Option(help="Credit for a packet that sends.",
 MailboxCredit = Annotated[int, typer.Option(help="Credit for a packet that fetches.", max=0)]
 Allow = Annotated[
     list[str] | None,
-    typer.Option("--allow", help="Never suspect these, e.g. own mail servers.", metavar="CIDR"),
+    typer.Option(
+        "--allow",
+        help="Never suspect these, e.g. own mail servers.",
+        metavar="CIDR",
+        callback=NETWORKS,
+    ),
 ]
 Packets = Annotated[
     bool, typer.Option("--packets", help="First the suspects' packets, then the table as lines.")
@@ -68,7 +74,9 @@ Textfile = Annotated[
 ]
 Inside = Annotated[
     list[str] | None,
-    typer.Option(help="Whose mail counts: the networks behind the router.", metavar="CIDR"),
+    typer.Option(
+        help="Whose mail counts: the networks behind the router.", metavar="CIDR", callback=NETWORKS
+    ),
 ]
 Sampling = Annotated[int, typer.Option(help="Count one packet of so many.", min=1, max=10_000)]
 Cleanup = Annotated[int, typer.Option(help="Seconds until a silent host is forgotten.", min=10)]
@@ -85,7 +93,8 @@ NoConfirm = Annotated[
 ]
 Every = Annotated[float, typer.Option(help="Seconds between two looks.", min=0.05)]
 Seconds = Annotated[
-    float | None, typer.Option("--for", help="Stop after so many seconds.", metavar="SECONDS")
+    float | None,
+    typer.Option("--for", help="Stop after so many seconds.", metavar="SECONDS", min=0),
 ]
 SinkListen = Annotated[
     str, typer.Option("--listen", help="Where to listen.", metavar="[ADDRESS:]PORT")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from botprobe.cli.exitcodes import ExitCode
-from botprobe.cli.options import AsJson, ConfigFile, StorePath, settings_from
+from botprobe.cli.options import STORE_PLACE, AsJson, ConfigFile, StorePath, settings_from
 from botprobe.cli.render import print_json
 from botprobe.errors import ConfigError
 from botprobe.service.again import parse_again
@@ -51,8 +51,14 @@ def check(config: ConfigFile = None, place: StorePath = None, as_json: AsJson = 
 
 @store.command()
 def copy(
-    source: Annotated[str, typer.Argument(metavar="FROM", help="The store that stays as it is.")],
-    target: Annotated[str, typer.Argument(metavar="TO", help="The store to fill, still empty.")],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="FROM", help="The store that stays as it is.", callback=STORE_PLACE),
+    ],
+    target: Annotated[
+        str,
+        typer.Argument(metavar="TO", help="The store to fill, still empty.", callback=STORE_PLACE),
+    ],
 ) -> None:
     """Copy a store into another database, and count on both sides: all or nothing."""
     print(f"copied: {asyncio.run(_copy(source, target)):,} rows, as many on both sides")

@@ -19,13 +19,28 @@ from botprobe.cli.options import (
     HopsChoice,
     LogDirectory,
     StorePath,
+    checked,
+    each,
     settings_from,
 )
 from botprobe.cli.watchboard import WatchBoard
 from botprobe.cli.watchlines import LineWriter, WatchLines
+from botprobe.intake.mailfile import after_action
+from botprobe.service.again import parse_again
 from botprobe.service.audience import Audience
+from botprobe.service.metrics import read_place
 from botprobe.settings import Settings
 from botprobe.wiring import Role, open_watch
+
+MetricsPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics",
+        help="Serve counters for Prometheus here.",
+        metavar="IP:PORT",
+        callback=checked(read_place),
+    ),
+]
 
 
 def watch(
@@ -36,19 +51,26 @@ def watch(
     config: ConfigFile = None,
     after: Annotated[
         str | None,
-        typer.Option(help="Do with a mail that was kept: none, flag or move:FOLDER.", metavar="DO"),
+        typer.Option(
+            help="Do with a mail that was kept: none, flag or move:FOLDER.",
+            metavar="DO",
+            callback=checked(after_action),
+        ),
     ] = None,
     again: Annotated[
-        str | None, typer.Option(help="Look again after, say, 1h,24h,60d.", metavar="TIMES")
+        str | None,
+        typer.Option(
+            help="Look again after, say, 1h,24h,60d.",
+            metavar="TIMES",
+            callback=checked(each(parse_again)),
+        ),
     ] = None,
     hops: HopsChoice = None,
     jsonl: AsJsonLines = False,
     stop_file: Annotated[
         str | None, typer.Option(help="Probe nobody while this file exists.", metavar="FILE")
     ] = None,
-    metrics: Annotated[
-        str | None, typer.Option(help="Serve counters for Prometheus here.", metavar="IP:PORT")
-    ] = None,
+    metrics: MetricsPlace = None,
     store: StorePath = None,
     log_dir: LogDirectory = None,
     helo_name: HeloName = None,

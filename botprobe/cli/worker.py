@@ -13,7 +13,7 @@ from botprobe.cli.options import (
     StorePath,
     settings_from,
 )
-from botprobe.cli.watch import follow
+from botprobe.cli.watch import MetricsPlace, follow
 from botprobe.errors import ConfigError
 from botprobe.settings import Settings, is_shared
 from botprobe.wiring import Role
@@ -25,15 +25,14 @@ def worker(
         str | None, typer.Option(help="Name of the place that it looks from.", metavar="NAME")
     ] = None,
     concurrency: Annotated[
-        int | None, typer.Option(help="Hosts that it asks at the same time.", metavar="N", min=1)
+        int | None,
+        typer.Option(help="Hosts that it asks at the same time.", metavar="N", min=1, max=100_000),
     ] = None,
     jsonl: AsJsonLines = False,
     stop_file: Annotated[
         str | None, typer.Option(help="Probe nobody while this file exists.", metavar="FILE")
     ] = None,
-    metrics: Annotated[
-        str | None, typer.Option(help="Serve counters for Prometheus here.", metavar="IP:PORT")
-    ] = None,
+    metrics: MetricsPlace = None,
     store: StorePath = None,
     log_dir: LogDirectory = None,
     helo_name: HeloName = None,

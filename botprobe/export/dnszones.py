@@ -7,7 +7,7 @@ The list is in the language of rbldnsd(8). The policy zone has ``rpz-ip`` trigge
 import re
 from collections.abc import Iterable, Iterator
 
-from botprobe.errors import InputError
+from botprobe.errors import UsageError
 from botprobe.export.base import Publication, entry_comment, instant
 from botprobe.model.finding import Finding
 from botprobe.model.mail import IpAddress
@@ -24,9 +24,9 @@ def rbldnsd_zone(findings: Iterable[Finding], publication: Publication) -> Itera
     """Write a dataset for ``rbldnsd ZONE:combined:FILE``, with the test entries of RFC 5782.
 
     Raises:
-        InputError: the zone has no proper name.
+        UsageError: the zone has no proper name.
     """
-    zone = _zone(publication)
+    zone = zone_of(publication.zone)
     yield f"# botprobe, {instant(publication.made)}: zone {zone}\n"
     yield f"$SOA {TTL} ns.{zone} hostmaster.{zone} {_serial(publication)} 3600 900 604800 {TTL}\n"
     yield f"$NS {TTL} ns.{zone}\n$TTL {TTL}\n"
@@ -47,9 +47,9 @@ def policy_zone(findings: Iterable[Finding], publication: Publication) -> Iterat
     """Write a master file (RFC 1035, section 5) of a response policy zone.
 
     Raises:
-        InputError: the zone has no proper name.
+        UsageError: the zone has no proper name.
     """
-    zone = _zone(publication)
+    zone = zone_of(publication.zone)
     yield f"; botprobe, {instant(publication.made)}\n$TTL {TTL}\n"
     yield (
         f"{zone}. IN SOA localhost. hostmaster.{zone}. {_serial(publication)} "
@@ -64,10 +64,15 @@ def _serial(publication: Publication) -> int:
     return int(publication.made.timestamp())
 
 
-def _zone(publication: Publication) -> str:
-    zone = publication.zone.rstrip(".")
+def zone_of(name: str, key: str = "--zone") -> str:
+    """Read the name of a zone.
+
+    Raises:
+        UsageError: it is none.
+    """
+    zone = name.rstrip(".")
     if len(zone) > 200 or not all(map(_LABEL.fullmatch, zone.split("."))):
-        raise InputError(f"not the name of a zone: {publication.zone!r}")
+        raise UsageError(f"{key}: {name!r} is not the name of a zone")
     return zone
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from botprobe.errors import InputError
+from botprobe.errors import UsageError
 from botprobe.export.base import Publication, entry_comment, instant
 from botprobe.model.finding import Finding
 
@@ -25,9 +25,9 @@ def access_map(findings: Iterable[Finding], publication: Publication) -> Iterato
     """Write a table for ``check_client_access cidr:FILE``.
 
     Raises:
-        InputError: the action is none of ACTIONS.
+        UsageError: the action is none of ACTIONS.
     """
-    action = _action(publication.action)
+    action = action_of(publication.action)
     yield from _head("check_client_access", publication)
     for finding in findings:
         yield from _entry(finding, action.format(evidence=finding.evidence_id))
@@ -40,12 +40,17 @@ def postscreen_list(findings: Iterable[Finding], publication: Publication) -> It
         yield from _entry(finding, "reject")
 
 
-def _action(choice: str) -> str:
+def action_of(choice: str, key: str = "--action") -> str:
+    """Read what is done with a bot's mail, and return it in Postfix's words.
+
+    Raises:
+        UsageError: it is none of ACTIONS.
+    """
     if choice in _ACTIONS:
         return _ACTIONS[choice]
     match = _FILTER.fullmatch(choice)
     if match is None:
-        raise InputError(f"unknown action {choice!r}: one of {', '.join(ACTIONS)}")
+        raise UsageError(f"{key}: {choice!r} is not one of {', '.join(ACTIONS)}")
     return f"FILTER {match[1]}"
 
 

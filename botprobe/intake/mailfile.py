@@ -70,8 +70,12 @@ def _is_settled(status: os.stat_result, now: datetime) -> bool:
     return moved or abs(now.timestamp() - status.st_ctime) >= SETTLE
 
 
-def after_action(text: str) -> After | None:
+def after_action(text: str, key: str = "watch.after") -> After | None:
     """Read what is to be done with a mail that was kept: ``none``, ``flag``, or ``move:FOLDER``.
+
+    Args:
+        text: the choice.
+        key: the setting or option that it is of.
 
     Raises:
         ConfigError: it is none of these.
@@ -84,7 +88,7 @@ def after_action(text: str) -> After | None:
         case "move", ":", folder if _FOLDER.fullmatch(folder):
             return lambda file: move_to(file, folder)
         case _:
-            raise ConfigError(f"after: {text!r} is not one of none, flag, move:FOLDER")
+            raise ConfigError(f"{key}: {text!r} is not one of none, flag, move:FOLDER")
 
 
 def moved_folder(text: str) -> frozenset[str]:

@@ -1,5 +1,6 @@
 """Lists of networks as SpamAssassin writes them, and the private networks."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 
@@ -29,7 +30,7 @@ class NetworkList:
 NO_NETWORKS = NetworkList()
 
 
-def parse_networks(texts: tuple[str, ...]) -> NetworkList:
+def parse_networks(texts: Iterable[str]) -> NetworkList:
     """Read networks: ``192.0.2.0/24``, ``10/8``, ``192.168.``, ``2001:db8::/32``, ``!10.0.0.1``.
 
     Raises:

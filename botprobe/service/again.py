@@ -18,13 +18,17 @@ _INTERVAL = re.compile(r"([1-9][0-9]{0,4})([mhdw])")
 LONGEST = timedelta(days=3660)
 
 
-def parse_again(texts: Iterable[str]) -> tuple[timedelta, ...]:
+def parse_again(texts: Iterable[str], key: str = "watch.again") -> tuple[timedelta, ...]:
     """Read intervals such as ``1h``, ``24h``, ``60d``; a text may hold several, with commas.
+
+    Args:
+        texts: the intervals.
+        key: the setting or option that they are of.
 
     Raises:
         ConfigError: one is none.
     """
-    intervals = [_interval(part) for text in texts for part in text.split(",") if part.strip()]
+    intervals = [_interval(part, key) for text in texts for part in text.split(",") if part.strip()]
     return tuple(sorted(set(intervals)))
 
 
@@ -41,9 +45,9 @@ def next_look(first: datetime, again: Iterable[timedelta], now: datetime) -> dat
     return next((first + interval for interval in again if first + interval > now), None)
 
 
-def _interval(text: str) -> timedelta:
+def _interval(text: str, key: str) -> timedelta:
     match = _INTERVAL.fullmatch(text.strip())
     interval = int(match[1]) * _UNITS[match[2]] if match else LONGEST * 2
     if interval > LONGEST:
-        raise ConfigError(f"again: {text.strip()!r} is not an interval such as 1h, 24h, 60d")
+        raise ConfigError(f"{key}: {text.strip()!r} is not an interval such as 1h, 24h, 60d")
     return interval

@@ -42,6 +42,22 @@ _REASON_WORDS = 2
 _REFUSED = re.compile(r"127\.255\.255\.[0-9]{1,3}")
 
 
+def read_place(text: str, key: str = "watch.metrics") -> tuple[str, int]:
+    """Read the address and port to serve at; without an address, loopback.
+
+    Args:
+        text: such as ``127.0.0.1:9464``.
+        key: the setting or option that it is of.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    host, colon, port = text.rpartition(":")
+    if not (colon and port.isascii() and port.isdecimal() and len(port) < 6 and int(port) < 65_536):
+        raise ConfigError(f"{key}: {text!r} is not an address with a port")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
 class Metrics:
     """Counts what a watch does."""
 
@@ -97,11 +113,9 @@ class Metrics:
         Raises:
             ConfigError: ``place`` is no address and port, or cannot be listened on.
         """
-        host, colon, port = place.rpartition(":")
-        if not colon or not port.isdigit() or int(port) > 65535:
-            raise ConfigError(f"watch.metrics: {place!r} is not an address with a port")
+        host, port = read_place(place)
         try:
-            start_http_server(int(port), host.strip("[]") or "127.0.0.1", self.registry)
+            start_http_server(port, host, self.registry)
         except OSError as error:
             raise ConfigError(f"watch.metrics: {place}: {error.strerror}") from error
 

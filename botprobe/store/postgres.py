@@ -181,8 +181,12 @@ class PostgresStore(SqlStore):
         return datetime.fromtimestamp(seconds, UTC)
 
 
-def conninfo(url: str) -> str:
+def conninfo(url: str, key: str = "store") -> str:
     """Return the connection string with our bounds on a silent link, unless it sets its own.
+
+    Args:
+        url: as the operator wrote it.
+        key: the setting or option that it is of.
 
     Raises:
         ConfigError: it is none.
@@ -194,7 +198,7 @@ def conninfo(url: str) -> str:
         return make_conninfo(**{"application_name": "botprobe", **LINK, **said})
     except psycopg.Error:
         # Not the error's own words: they may hold the password.
-        raise ConfigError("store: not a PostgreSQL connection string") from None
+        raise ConfigError(f"{key}: not a PostgreSQL connection string") from None
 
 
 def shown(url: str) -> str:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from botprobe.cli.app import app
 from botprobe.cli.exitcodes import ExitCode
-from botprobe.errors import ConfigError, InputError
+from botprobe.errors import InputError, UsageError
 from tests.intake.writerlines import DATE
 
 STUDY = """\
@@ -147,7 +147,7 @@ class TestFailures:
         """A typing error must not open or close anything in silence."""
         result = run(headers, write(tmp_path / "a.eml"), "--trusted-network", "10.0.0.0/99")
 
-        assert isinstance(result.exception, ConfigError)
+        assert isinstance(result.exception, UsageError)
         assert "'10.0.0.0/99' is not a network" in str(result.exception)
 
 

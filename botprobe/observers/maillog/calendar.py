@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from botprobe.errors import ConfigError, InputError
+from botprobe.errors import ConfigError, InputError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,10 @@ class HolidayCalendar:
     listed: frozenset[date] = frozenset()
     country: str | None = None
     """Two-letter code of ISO 3166-1; needs the package holidays."""
+
+    def __post_init__(self) -> None:
+        if self.country is not None:
+            _holidays_of(self.country, 2000)  # any year: told before hours of reading
 
     def is_holiday(self, day: date) -> bool:
         """Say whether the day is a Saturday, a Sunday or a holiday."""
@@ -51,4 +55,4 @@ def _holidays_of(country: str, year: int) -> frozenset[date]:
     try:
         return frozenset(holidays.country_holidays(country.upper(), years=year))
     except NotImplementedError as error:
-        raise ConfigError(f"--country: no calendar for {country!r}") from error
+        raise UsageError(f"--country: no calendar for {country!r}") from error

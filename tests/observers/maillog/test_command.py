@@ -174,8 +174,8 @@ class TestCommand:
         [
             (("/nonexistent.log",), 1, "cannot read"),
             (("LOG", "--holidays", "/nonexistent"), 1, "cannot read"),
-            (("LOG", "--country", "xx"), 3, "no calendar"),
-            (("LOG", "--exclude", "300.0.0.0/8"), 3, "--exclude"),
+            (("LOG", "--country", "xx"), 2, "no calendar"),
+            (("LOG", "--exclude", "300.0.0.0/8"), 2, "--exclude"),
             (("LOG", "--reject-kind", "nonsense"), 2, "KIND=WORDS"),
         ],
     )
