@@ -42,6 +42,13 @@ class ParseError(BotprobeError):
         """What could not be read, as it came."""
 
 
+def why_unread(error: OSError | UnicodeError) -> str:
+    """Say why a file cannot be read as text; its name is for the caller to say."""
+    if isinstance(error, UnicodeError):
+        return "not text in UTF-8"
+    return error.strerror or str(error)
+
+
 def first_cause(error: BaseException) -> BaseException:
     """Return what went wrong first: tasks that run together wrap it up in groups."""
     while isinstance(error, BaseExceptionGroup):

@@ -1,6 +1,7 @@
 """``botprobe optout``: who asked to be left alone, and is."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +12,20 @@ import typer
 from botprobe.cli.exitcodes import ExitCode
 from botprobe.cli.options import AsJson, ConfigFile, parse_address, settings_from
 from botprobe.cli.render import print_json
-from botprobe.errors import ConfigError
+from botprobe.cli.stderr import complain
+from botprobe.errors import ConfigError, UsageError
 from botprobe.model.mail import IpAddress
 from botprobe.model.origin import Origin
 from botprobe.model.text import visible
 from botprobe.probing import origin_of
-from botprobe.scope.optout import Entry, add_entry, parse_party, read_entries
+from botprobe.scope.optout import (
+    Entry,
+    add_entry,
+    entries_so_far,
+    is_too_wide,
+    parse_party,
+    read_entries,
+)
 from botprobe.scope.parties import AutonomousSystem, Domain, Party
 from botprobe.scoping import optout_file, require_heeded, scope_of
 from botprobe.settings import Settings
@@ -29,26 +38,43 @@ SHOWN = 4
 Contact = Annotated[str, typer.Option(help="Who asked: a mail address, or a page.", metavar="MAIL")]
 Reason = Annotated[str, typer.Option(help="Why, in a few words.", metavar="TEXT")]
 
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Do not ask back, however many would be left alone.")
+]
+
 
 @optout.command()
 def add(
     who: Annotated[str, typer.Argument(metavar="WHO", help="192.0.2.0/24, example.net, AS64500.")],
     contact: Contact,
     reason: Reason = "",
+    yes: Yes = False,
     config: ConfigFile = None,
 ) -> None:
     """Leave a network, a domain or an AS alone; what runs heeds it within a second."""
     settings, party = settings_from(config), _party(who)
     require_heeded(party, settings)
     path, today = _file(settings), datetime.now(UTC).date()
+    entries = entries_so_far(path)
+    for known in entries or ():
+        if known.party == party:
+            print(f"{party} is left alone already: {visible(known.note)} ({path})")
+            return
+    _ask_back(party, yes=yes)
     entry = add_entry(path, party, today, contact, reason)
+    if entries is None:
+        complain(f"{path} was not there, and is made: add again whoever opted out before")
     print(f"{entry.party} is left alone from now on ({path})")
 
 
 @optout.command(name="list")
 def show(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Show who opted out, when, and why."""
-    entries = read_entries(_file(settings_from(config)))
+    file = _file(settings_from(config))
+    entries = entries_so_far(file)
+    if entries is None:
+        complain(f"{file} is not there, and until it is, nobody is probed")
+        entries = ()
     if as_json:
         print_json({"schema": "botprobe/optout/1", "entries": [_document(one) for one in entries]})
         return
@@ -75,6 +101,23 @@ def check(
     else:
         print(answer_line(ip, refused, entry, origin))
     raise typer.Exit(ExitCode.DONE if refused is None else ExitCode.REFUSED)
+
+
+def _ask_back(party: Party, *, yes: bool) -> None:
+    """Let nobody stop all probing by a slip of the keyboard.
+
+    Raises:
+        UsageError: there is nobody to ask.
+        Exit: the answer was no.
+    """
+    if yes or not is_too_wide(party):
+        return
+    said = f"{party} is wider than any one network, and nobody in it would be probed any more"
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"{said}; --yes if that is meant")
+    if not typer.confirm(f"{said}. Go on?", err=True):
+        complain("nothing was written")
+        raise typer.Exit(ExitCode.FAILURE)
 
 
 def _party(text: str) -> Party:

@@ -12,7 +12,7 @@ from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
 
-from botprobe.errors import ConfigError
+from botprobe.errors import ConfigError, why_unread
 from botprobe.model.mail import IpAddress
 from botprobe.model.origin import Origin
 from botprobe.model.text import visible
@@ -25,6 +25,9 @@ _DOMAIN = re.compile(r"(?:[a-z0-9_-]{1,63}\.){1,126}(?:[a-z]{2,63}|xn--[a-z0-9-]
 _TOP_LEVEL = re.compile(r"\.(?:[a-z]{2,63}|xn--[a-z0-9-]{1,59})")
 _ASN = re.compile(r"AS([0-9]{1,10})", re.IGNORECASE)
 _MAX_ASN = 2**32 - 1
+# The longest prefix that nobody holds alone: an IPv4 network has 2^24 addresses at most, and the
+# registries themselves got IPv6 by the /12.
+_TOO_WIDE = {4: 7, 6: 11}
 _CONTACT = re.compile(r"\S*[@/]\S*|tel:\S*")
 
 
@@ -73,6 +76,13 @@ def parse_party(word: str) -> Party:
     raise ValueError(f"neither network nor name nor AS: {word[:50]!r}")
 
 
+def is_too_wide(party: Party) -> bool:
+    """Say whether it is a network wider than anybody has, whose opt-out stops probing at large."""
+    if isinstance(party, Domain | AutonomousSystem):
+        return False
+    return party.prefixlen <= _TOO_WIDE[party.version]
+
+
 def parse_entries(text: str, name: str) -> tuple[Entry, ...]:
     """Read the lines of an opt-out file called ``name``.
 
@@ -102,8 +112,24 @@ def read_entries(path: Path) -> tuple[Entry, ...]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the opt-out file {path}: {error}") from error
+        hint = " (an empty one will do)" if isinstance(error, FileNotFoundError) else ""
+        said = f"cannot read the opt-out file {path}: {why_unread(error)}{hint}"
+        raise ConfigError(said) from error
     return parse_entries(text, str(path))
+
+
+def entries_so_far(path: Path) -> tuple[Entry, ...] | None:
+    """Read an opt-out file to which somebody may be added; None if there is none yet.
+
+    Raises:
+        ConfigError: it cannot be read, or a line is wrong.
+    """
+    try:
+        return read_entries(path)
+    except ConfigError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
 
 
 def add_entry(path: Path, party: Party, today: date, contact: str, reason: str) -> Entry:
@@ -114,7 +140,7 @@ def add_entry(path: Path, party: Party, today: date, contact: str, reason: str) 
     Raises:
         ConfigError: the file cannot be written, or what is in it is wrong.
     """
-    entries = read_entries(path) if path.exists() else ()
+    entries = entries_so_far(path)
     note = " ".join(visible(f"{today} {contact} {reason}").split())
     entry = Entry(party, note)
     try:

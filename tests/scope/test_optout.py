@@ -1,15 +1,20 @@
 """The opt-out file."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
 from datetime import date
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from botprobe.cli.app import app
-from botprobe.errors import ConfigError
+from botprobe.errors import ConfigError, UsageError
 from botprobe.model.origin import Origin
 from botprobe.scope.optout import add_entry, parse_entries, parse_party, read_entries
 from botprobe.scope.parties import AutonomousSystem, Domain
@@ -117,6 +122,22 @@ class TestEntries:
         with pytest.raises(ConfigError, match="cannot read the opt-out file"):
             read_entries(tmp_path / "gone")
 
+    def test_why_it_cannot_be_read_is_said_once(self, tmp_path: Path) -> None:
+        """One line names the file once, and in words of an operator."""
+        gone, odd = tmp_path / "gone", tmp_path / "odd"
+        odd.write_bytes(b"\xff\n")
+        said = []
+        for path in (gone, odd, tmp_path):
+            with pytest.raises(ConfigError) as caught:
+                read_entries(path)
+            said.append(str(caught.value).removeprefix("cannot read the opt-out file "))
+
+        assert said == [
+            f"{gone}: No such file or directory (an empty one will do)",
+            f"{odd}: not text in UTF-8",
+            f"{tmp_path}: Is a directory",
+        ]
+
     def test_what_was_added_is_found(self, tmp_path: Path) -> None:
         """A file is made, an open last line is closed, and nobody else reads it."""
         path = tmp_path / "optout"
@@ -144,6 +165,34 @@ class TestEntries:
         assert path.read_text() == "nonsense\n"
 
 
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where the opt-out file is to be."""
+    return tmp_path / "optout"
+
+
+@pytest.fixture
+def config(tmp_path: Path, file: Path) -> Path:
+    """A configuration that names it, and knows systems."""
+    known = mmdb(tmp_path / "asn.mmdb", {"8.8.4.0/24": {"asn": "AS64500"}})
+    path = tmp_path / "c.toml"
+    path.write_text(f"[scope]\noptout = '{file}'\n[network]\nmmdb = ['{known}']\n")
+    return path
+
+
+@pytest.fixture
+def optout(config: Path) -> Run:
+    """What runs the command."""
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["optout", *arguments, "-c", str(config)])
+
+    return run
+
+
 class TestCommand:
     def test_adds_lists_and_checks(self, tmp_path: Path) -> None:
         """Who is added is refused, with who asked and why; exit code 5 says it to scripts."""
@@ -152,7 +201,7 @@ class TestCommand:
 
         def run(*arguments: str) -> tuple[int, str]:
             done = CliRunner().invoke(app, ["optout", *arguments, "-c", str(config)])
-            return done.exit_code, done.output
+            return done.exit_code, done.stdout
 
         added = run("add", "8.8.4.0/24", "--contact", "noc@example.net", "--reason", "by phone")
         refused, listed = run("check", "8.8.4.7"), run("list")
@@ -166,6 +215,85 @@ class TestCommand:
         assert run("add", "nobody", "--contact", "x")[0] == 2
         assert run("add", "mail.example.net", "--contact", "x")[0] == 0
         assert run("list", "--json")[1].count("mail.example.net") == 1
+
+    def test_nobody_is_written_down_twice(self, optout: Run, file: Path) -> None:
+        """The second time says so, and is no failure: whoever asks twice is left alone, too."""
+        first = optout("add", "8.8.4.0/24", "--contact", "noc@example.net")
+        written = file.read_text()
+
+        again = optout("add", "::ffff:8.8.4.9/120", "--contact", "other@example.net")
+
+        assert first.exit_code == again.exit_code == 0
+        assert "8.8.4.0/24 is left alone already" in again.stdout
+        assert "noc@example.net" in again.stdout
+        assert file.read_text() == written
+
+    @pytest.mark.parametrize("who", ["0.0.0.0/0", "::/0", "2000::/3", "8.0.0.0/7", "::ffff:0:0/96"])
+    def test_what_stops_probing_at_large_is_asked_back(
+        self, optout: Run, file: Path, who: str
+    ) -> None:
+        """A script says --yes; without it nothing is written, and the line says what to do."""
+        contact = ("--contact", "noc@example.net")
+        refused = optout("add", who, *contact)
+
+        assert isinstance(refused.exception, UsageError)
+        assert "nobody in it would be probed any more; --yes if that is meant" in str(
+            refused.exception
+        )
+        assert not file.exists()
+        assert optout("add", who, *contact, "--yes").exit_code == 0
+        assert len(read_entries(file)) == 1
+        assert "is left alone already" in optout("add", who, *contact).stdout
+
+    @pytest.mark.parametrize("who", ["8.0.0.0/8", "2001:db8::/32", "example.net", "AS64500"])
+    def test_what_somebody_may_have_is_taken_at_once(self, optout: Run, who: str) -> None:
+        """To be left alone costs one line."""
+        assert "is left alone from now on" in optout("add", who, "--contact", "a@b").stdout
+
+    @pytest.mark.parametrize(("answer", "code", "written"), [("y", 0, 1), ("n", 1, 0)])
+    def test_on_a_terminal_a_person_answers(
+        self, file: Path, config: Path, answer: str, code: int, written: int
+    ) -> None:
+        """The question is on the screen; results stay on standard output."""
+        ours, theirs = pty.openpty()
+        command = [sys.executable, "-m", "botprobe", "optout", "add", "0.0.0.0/0"]
+        with subprocess.Popen(
+            [*command, "--contact", "a@b", "-c", str(config)],
+            stdin=theirs,
+            stderr=theirs,
+            stdout=subprocess.PIPE,
+        ) as running:
+            os.close(theirs)
+            os.write(ours, f"{answer}\n".encode())
+            out, _ = running.communicate(timeout=15)
+        asked = os.read(ours, 4096).decode()
+        os.close(ours)
+
+        assert "Go on? [y/N]" in asked
+        assert running.returncode == code
+        assert (b"from now on" in out) is bool(written)
+        assert file.exists() is bool(written)
+
+    def test_a_file_out_of_reach_is_no_missing_one(self, tmp_path: Path, optout: Run) -> None:
+        """Where nothing can be known, nobody has to opt out again."""
+        (tmp_path / "optout").mkdir()
+
+        for arguments in (["list"], ["add", "8.8.8.8", "--contact", "a@b"]):
+            done = optout(*arguments)
+            assert isinstance(done.exception, ConfigError)
+            assert str(done.exception).endswith("optout: Is a directory")
+
+    def test_a_missing_file_lists_nobody_and_is_made(self, optout: Run, file: Path) -> None:
+        """Both commands take it for a beginning, and say that there was none."""
+        listed, as_json = optout("list"), optout("list", "--json")
+        added = optout("add", "8.8.4.0/24", "--contact", "noc@example.net")
+
+        assert (listed.exit_code, listed.stdout) == (0, "")
+        assert json.loads(as_json.stdout)["entries"] == []
+        assert f"{file} is not there, and until it is, nobody is probed" in listed.stderr
+        assert added.exit_code == 0
+        assert f"{file} was not there, and is made" in added.stderr
+        assert optout("add", "8.8.8.8", "--contact", "noc@example.net").stderr == ""
 
     def test_a_system_is_heeded_by_files_that_know_it(self, tmp_path: Path) -> None:
         """The answer says what is known; without such a file, nobody may be probed by mistake."""

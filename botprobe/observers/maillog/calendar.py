@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from botprobe.errors import ConfigError, InputError, UsageError
+from botprobe.errors import ConfigError, InputError, UsageError, why_unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def read_holidays(path: Path) -> frozenset[date]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+        raise InputError(f"cannot read {path}: {why_unread(error)}") from error
     for number, line in enumerate(lines, start=1):
         text = line.partition("#")[0].strip()
         if text:
