@@ -4,6 +4,7 @@ An unknown key is an error that names its path, so that a typing error never sil
 what was meant to be closed. Environment variables are called ``BOTPROBE_SECTION_KEY``.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from botprobe.errors import ConfigError
+from botprobe.errors import ConfigError, why_unread
 from botprobe.intake.networks import NetworkList, parse_networks
 from botprobe.model.audit import IpNetwork
 from botprobe.model.heloname import is_helo_name
@@ -23,6 +24,13 @@ from botprobe.settings import Settings
 
 # Thirty years in seconds; whatever is counted here is less.
 MAX_NUMBER = 1_000_000_000
+# What msgspec says, and its words for types.
+_UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`(?: - at `\$\.([^`]*)`)?")
+_NO_CHOICE = re.compile(r"Invalid enum value (.*) - at `\$\.(.*)`")
+_WRONG_KIND = re.compile(r"Expected `(\w+)[^`]*`, got `(\w+)` - at `\$\.(.*)`")
+_KINDS = {"float": "a number", "int": "a whole number", "str": "text", "bool": "true or false"}
+_KINDS |= {"array": "a list", "object": "a table"}
+
 _HOPS = ("boundary", "all", "all,forged")
 _POSITIVE = ("concurrency", "timeout", "every_seconds", "rescan_seconds", "concurrency_per_network")
 
@@ -82,7 +90,20 @@ def _convert(tables: Mapping[str, Any], origin: str) -> Settings:
     try:
         return msgspec.convert(tables, Settings)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{origin}: {error}") from error
+        raise ConfigError(f"{origin}: {_in_plain_words(str(error))}") from error
+
+
+def _in_plain_words(said: str) -> str:
+    """Name the setting first, and say what is wrong as an operator would."""
+    if match := _UNKNOWN.fullmatch(said):
+        name, table = match.groups()
+        return f"{table}.{name}: there is no such setting" if table else f"{name}: no such table"
+    if match := _NO_CHOICE.fullmatch(said):
+        return f"{match[2]}: {match[1]} is none of its choices"
+    if match := _WRONG_KIND.fullmatch(said):
+        wanted, given = (_KINDS.get(kind, f"a {kind}") for kind in match.groups()[:2])
+        return f"{match[3]}: expected {wanted}, got {given}"
+    return said
 
 
 def networks(texts: Iterable[str], key: str) -> tuple[IpNetwork, ...]:
@@ -214,7 +235,9 @@ def _read_file(path: Path) -> dict[str, Any]:
             return tomllib.load(file)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: {why_unread(error)}") from error
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 

@@ -70,7 +70,7 @@ def open_mmdb(path: Path) -> MmdbFile:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, maxminddb.InvalidDatabaseError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+        raise InputError(f"cannot read {path}: it is no MMDB file") from error
 
 
 def country_of(record: object) -> str | None:

@@ -92,13 +92,14 @@ class TestLookUp:
 
     @pytest.mark.parametrize("content", [None, b"", b"no database at all"])
     def test_anything_else_is_refused(self, tmp_path: Path, content: bytes | None) -> None:
-        """A missing or foreign file is one line."""
+        """A missing or foreign file is one line, which names it once."""
         path = tmp_path / "file"
         if content is not None:
             path.write_bytes(content)
 
-        with pytest.raises(InputError, match="cannot read"):
+        with pytest.raises(InputError, match="cannot read") as caught:
             open_mmdb(path)
+        assert str(caught.value).count(str(path)) == 1
 
     @given(
         st.recursive(

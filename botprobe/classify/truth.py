@@ -39,10 +39,17 @@ def read_labels(text: str) -> Mapping[IpAddress, Truth]:
         for row in rows:
             kind, said = row["truth"] or "unknown", row.get("bot")
             is_bot = kind == "bot" if said is None else _yes_or_no(said)
-            labels[ip_address(row["ip"])] = Truth(kind, is_bot)
+            labels[_address(row["ip"])] = Truth(kind, is_bot)
     except (csv.Error, ValueError) as error:
         raise InputError(f"labels, line {rows.line_num}: {error}") from error
     return labels
+
+
+def _address(said: str) -> IpAddress:
+    try:
+        return ip_address(said)
+    except ValueError:
+        raise ValueError(f"{said!r} is not an IP address") from None
 
 
 def _yes_or_no(said: str) -> bool:

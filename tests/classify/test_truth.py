@@ -31,7 +31,7 @@ class TestReadLabels:
         [
             ("", "no column 'ip'"),
             ("ip,kind\n", "no column 'truth'"),
-            ("ip,truth\n198.18.10,bot\n", "line 2"),
+            ("ip,truth\n198.18.10,bot\n", "line 2: '198.18.10' is not an IP address"),
             ("ip,truth,bot\n198.18.10.1,bot,perhaps\n", "'perhaps' is neither yes nor no"),
             ('ip,truth\n198.18.10.1,"bot\n', "unexpected end"),
             ("ip,truth\nbot\n", "line 2"),
