@@ -1,9 +1,9 @@
 """Makes the judge from the settings: the shipped table of weights, and the operator's words."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
-from botprobe.classify.classifier import judge
+from botprobe.classify.classifier import judge, not_probed
 from botprobe.classify.listings import read_zones
 from botprobe.classify.weights import NEVER_LATE, Weights, load_weights
 from botprobe.errors import ConfigError
@@ -44,9 +44,19 @@ def judge_of(settings: Settings) -> Judge:
     weights, lag_weakens = weights_of(settings), settings.verdict.lag_weakens
     if not lag_weakens:
         weights = replace(weights, lag=NEVER_LATE)
+    return _TableJudge(weights, lag_weakens)
 
-    def judge_case(facts: Facts, target: Target, lag_seconds: float | None) -> Verdict:
+
+@dataclass(frozen=True, slots=True)
+class _TableJudge:
+    """Judges by a table of weights."""
+
+    weights: Weights
+    lag_weakens: bool
+
+    def __call__(self, facts: Facts, target: Target, lag_seconds: float | None) -> Verdict:
         # None would mean that the delay is unknown, and that nobody may be called a bot.
-        return judge(facts, target, weights, lag_seconds if lag_weakens else 0.0)
+        return judge(facts, target, self.weights, lag_seconds if self.lag_weakens else 0.0)
 
-    return judge_case
+    def not_probed(self, reason: str) -> Verdict:
+        return not_probed(reason, self.weights)

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from botprobe.classify.classifier import not_probed
 from botprobe.classify.elsewhere import seen_elsewhere
 from botprobe.contract.observation import traffic_outcome
 from botprobe.model.audit import Grant
@@ -38,7 +37,18 @@ from botprobe.store.base import CaseStore, Dossier, Ledger
 R = TypeVar("R")
 S = TypeVar("S")
 
-Judge = Callable[[Facts, Target, float | None], Verdict]
+
+class Judge(Protocol):
+    """Says what a host is by what was seen of it."""
+
+    def __call__(self, facts: Facts, target: Target, lag_seconds: float | None, /) -> Verdict:
+        """Judge a host that was asked, so many seconds after the delivery."""
+        ...
+
+    def not_probed(self, reason: str) -> Verdict:
+        """Judge a host that was not."""
+        ...
+
 
 FollowUp = Callable[[R], Probe[S] | None]
 """Makes the probe that the result of another one calls for, if it calls for any."""
@@ -331,17 +341,21 @@ class Pipeline:
         if self.budget.cooling_since(target.address, self.now()) is not None:
             known = await self.store.latest_probed(target.address)
         if known is None:
-            return Case(
-                target=target,
-                started=self.now(),
-                seconds=0,
-                refused=reason,
-                facts=Facts(),
-                verdict=not_probed(reason),
-            )
+            return self.unasked(target, reason)
         lag = _lag_seconds(target, known.started)
         verdict = self.judge(known.facts, target, None if lag is None else abs(lag))
         return replace(known, target=target, refused=reason, lag_seconds=lag, verdict=verdict)
+
+    def unasked(self, target: Target, reason: str) -> Case:
+        """Return the case of a host of which nothing was measured."""
+        return Case(
+            target=target,
+            started=self.now(),
+            seconds=0,
+            refused=reason,
+            facts=Facts(),
+            verdict=self.judge.not_probed(reason),
+        )
 
 
 def _rule(target: Target, *, planned: bool) -> str:
@@ -355,8 +369,8 @@ def _rule(target: Target, *, planned: bool) -> str:
 
 def rejudged(case: Case, judge: Judge) -> Case:
     """Judge the facts of a case anew; who was never probed stays so."""
-    if case.verdict.label is Label.NOT_PROBED:
-        return case
+    if case.verdict.label is Label.NOT_PROBED and case.refused is not None:
+        return replace(case, verdict=judge.not_probed(case.refused))
     return replace(case, verdict=judge(case.facts, case.target, case.lag_seconds))
 
 

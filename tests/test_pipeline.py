@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from botprobe.classify.classifier import not_probed
 from botprobe.errors import ProbeUnavailable, RefusedByScope
 from botprobe.model.facts import NOT_ASKED, Facts
 from botprobe.model.mail import (
@@ -65,6 +64,18 @@ def mail_with(*hops: tuple[Trust | None, str | None], file: str = "new/1.mail") 
     )
 
 
+class FakeJudge:
+    """A judge who knows nothing, and says so."""
+
+    def __call__(self, facts: Facts, target: Target, lag_seconds: float | None) -> Verdict:
+        """Judge a host that was asked."""
+        return Verdict(label=Label.UNKNOWN, probability=0.5)
+
+    def not_probed(self, reason: str) -> Verdict:
+        """Judge a host that was not."""
+        return Verdict(label=Label.NOT_PROBED, probability=0.25, would_change=(reason,))
+
+
 def pipeline_with(
     store: FakeStore | None = None,
     probes: Probes | None = None,
@@ -73,10 +84,6 @@ def pipeline_with(
     fresh: bool = False,
 ) -> Pipeline:
     """Return a pipeline of fakes in which it is always noon."""
-
-    def judge(facts: Facts, target: Target, lag: float | None) -> Verdict:
-        return Verdict(label=Label.UNKNOWN, probability=0.5)
-
     kept = store or FakeStore()
     return Pipeline(
         probes=probes or silent_probes(),
@@ -86,7 +93,7 @@ def pipeline_with(
         dossier=kept,
         ledger=kept,
         account=Account(owner="trap:1"),
-        judge=judge,
+        judge=FakeJudge(),
         watcher=FakeWatcher(),
         fresh=fresh,
         now=lambda: NOON,
@@ -335,7 +342,7 @@ class TestInvestigate:
         """What a mail may not cause is a case without facts."""
         case = await pipeline_with().investigate(Candidate(Target(HOST), "the hop is forged"))
 
-        assert case.verdict == not_probed("the hop is forged")
+        assert case.verdict == FakeJudge().not_probed("the hop is forged")
         assert case.facts == Facts()
 
 

@@ -113,10 +113,15 @@ def judge(
     )
 
 
-def not_probed(reason: str) -> Verdict:
-    """Judge an address that no packet was sent to: nothing is known, so the odds are even."""
-    change = f"a probe, which was refused: {reason}"
-    return Verdict(label=Label.NOT_PROBED, probability=0.5, would_change=(change,))
+def not_probed(reason: str, weights: Weights) -> Verdict:
+    """Judge an address that no packet was sent to: nothing was learnt, so the prior stands."""
+    return Verdict(
+        label=Label.NOT_PROBED,
+        probability=probability_of(weights.prior),
+        prior=weights.prior,
+        would_change=(f"a probe, which was refused: {reason}",),
+        rules=weights.label,
+    )
 
 
 def form_opinion(

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from botprobe.classify.classifier import not_probed
 from botprobe.errors import BotprobeError, first_cause
 from botprobe.hostlog import HostLog
 from botprobe.model.audit import IpNetwork
 from botprobe.model.facts import Facts
 from botprobe.model.mail import IpAddress, Mail
 from botprobe.model.verdict import Case
-from botprobe.pipeline import Candidate, Pipeline
+from botprobe.pipeline import Candidate, Judge, Pipeline
 from botprobe.scope.budget import surrounding
 from botprobe.scope.live import LiveScope
 from botprobe.scope.origins import find_out
@@ -143,7 +142,7 @@ class Batch:
 
     async def _keep(self, case: Case) -> None:
         try:
-            await self.pipeline.store.add_case(kept_form(case))
+            await self.pipeline.store.add_case(kept_form(case, self.pipeline.judge))
         except BotprobeError as error:
             self.trouble(f"{case.target}: not stored: {error}")
         if case.refused is not None:
@@ -167,8 +166,8 @@ async def unbroken(work: Coroutine[Any, Any, None]) -> None:
         raise
 
 
-def kept_form(case: Case) -> Case:
+def kept_form(case: Case, judge: Judge) -> Case:
     """Return a case as it is stored: what an earlier one found is in the store already."""
     if case.refused is None:
         return case
-    return replace(case, facts=Facts(), verdict=not_probed(case.refused))
+    return replace(case, facts=Facts(), verdict=judge.not_probed(case.refused))

@@ -9,11 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
 
-from botprobe.classify.classifier import not_probed
 from botprobe.errors import BotprobeError, StoreError
 from botprobe.hostlog import HostLog
 from botprobe.model.audit import IpNetwork
-from botprobe.model.facts import Facts
 from botprobe.model.mail import IpAddress
 from botprobe.model.verdict import Case
 from botprobe.model.work import GIVEN_UP, Claim, Rank
@@ -177,16 +175,7 @@ class Worker:
     async def _investigate(self, claim: Claim) -> Case:
         if claim.tries > MAX_TRIES:
             reason = f"{GIVEN_UP}: {MAX_TRIES} tries ended without a case"
-            now = self.pipeline.now()
-            verdict = not_probed(reason)
-            return Case(
-                target=claim.target,
-                started=now,
-                seconds=0,
-                facts=Facts(),
-                verdict=verdict,
-                refused=reason,
-            )
+            return self.pipeline.unasked(claim.target, reason)
         planned = claim.rank is Rank.LATER  # a planned look does not wait for the cool-down
         pipeline = replace(self.pipeline, fresh=planned, claimed=True)
         self._asking.add(claim.target.address)
@@ -196,7 +185,7 @@ class Worker:
             self._asking.discard(claim.target.address)
 
     async def _keep(self, address: IpAddress, case: Case) -> Claim:
-        kept, claim = kept_form(case), self._held(address)
+        kept, claim = kept_form(case, self.pipeline.judge), self._held(address)
         while not await self._finish(claim, kept):
             if self._held(address) is claim:
                 self.pipeline.budget.forgive(address)  # whoever has it decides

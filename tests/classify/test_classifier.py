@@ -226,11 +226,13 @@ class TestLabel:
         assert verdict_on(proxy, delivered("localhost")).label is Label.OPEN_PROXY
 
     def test_not_probed_says_why(self) -> None:
-        """A refusal is a verdict of its own and knows nothing."""
-        verdict = not_probed("on the opt-out list")
+        """A refusal is a verdict of its own and knows nothing: its probability is the prior's."""
+        verdict = not_probed("on the opt-out list", WEIGHTS)
 
         assert verdict.label is Label.NOT_PROBED
-        assert verdict.probability == 0.5
+        assert verdict.probability == pytest.approx(0.26)
+        assert probability_of(verdict.prior) == verdict.probability
+        assert verdict.rules == WEIGHTS.label
         assert "on the opt-out list" in verdict.would_change[0]
 
 

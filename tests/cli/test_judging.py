@@ -12,12 +12,14 @@ from typer.testing import CliRunner, Result
 from botprobe.cli.app import app
 from botprobe.cli.evaluate import MAX_LABELS
 from botprobe.errors import InputError
+from botprobe.model.facts import Facts
 from botprobe.model.target import Target
-from botprobe.model.verdict import Case, Label
+from botprobe.model.verdict import Case, Label, Verdict
 from botprobe.store.sqlite import SqliteStore
 from tests.cases import HOST, bot_case
 
 OTHER = ip_address("198.18.10.2")
+REFUSED = "198.18.10.3"
 
 
 @pytest.fixture
@@ -109,6 +111,21 @@ class TestEvaluate:
 
 
 class TestRejudge:
+    def test_who_was_not_probed_gets_the_prior_of_today(
+        self, runner: CliRunner, tmp_path: Path
+    ) -> None:
+        """Older stores say even odds of them; the reason stays, and the label."""
+        old = Verdict(label=Label.NOT_PROBED, probability=0.5, would_change=("a probe",))
+        case = replace(misjudged(REFUSED), facts=Facts(), verdict=old, refused="opted out")
+        asyncio.run(keep(tmp_path / "cases.sqlite", case))
+
+        run(runner, "rejudge", "--write")
+
+        document = json.loads(run(runner, "host", REFUSED, "--json").stdout)
+        verdict = document["cases"][0]["verdict"]
+        assert (verdict["label"], verdict["probability"]) == ("not-probed", 0.26)
+        assert "opted out" in verdict["would_change"][0]
+
     def test_shows_whose_label_changes_and_keeps_the_old(self, runner: CliRunner) -> None:
         """Without --write the store stays as it is."""
         shown = run(runner, "rejudge").stdout

@@ -22,7 +22,7 @@ from botprobe.service.batch import Batch
 from tests.cases import HOST, NOON, bot_case
 from tests.fakes import FakeProbe, FakeStore, silent_probes
 from tests.service.test_worker import Tarpit
-from tests.test_pipeline import LAB, pipeline_with
+from tests.test_pipeline import LAB, FakeJudge, pipeline_with
 
 OTHER = ip_address("198.18.11.1")
 
@@ -134,6 +134,7 @@ class TestBatch:
 
         assert case.facts == bot_case().facts
         assert store.kept[-1].facts == Facts()
+        assert store.kept[-1].verdict == FakeJudge().not_probed(str(case.refused))
         assert store.kept[-1].refused == case.refused
         assert list(tmp_path.iterdir()) == []
 

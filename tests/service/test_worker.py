@@ -27,7 +27,7 @@ from tests.fakes import FakeStore, silent_probes
 from tests.service.fakes import FakeAudience
 from tests.service.test_reader import Listener
 from tests.store.test_hosts import DAY, EVERYBODY, LEASE, OTHER, arrival
-from tests.test_pipeline import LAB, pipeline_with
+from tests.test_pipeline import LAB, FakeJudge, pipeline_with
 
 
 @dataclass
@@ -288,6 +288,7 @@ class TestWorker:
             await audience.wait_for(lambda: len(audience.cases) == 1)
 
         assert audience.cases[0].refused == f"given up: {MAX_TRIES} tries ended without a case"
+        assert audience.cases[0].verdict == FakeJudge().not_probed(audience.cases[0].refused)
 
     async def test_tarpits_leave_places_to_fresh_hosts(
         self, tmp_path: Path, store: SqliteStore

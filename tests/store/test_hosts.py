@@ -6,10 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
-from botprobe.classify.classifier import not_probed
 from botprobe.model.facts import Facts
 from botprobe.model.mail import IpAddress, Trust
-from botprobe.model.verdict import Case
+from botprobe.model.verdict import Case, Label, Verdict
 from botprobe.model.work import Arrival, Claim, Plan, Rank
 from botprobe.store.database import SqlStore
 from tests.cases import HOST, bot_case
@@ -18,6 +17,7 @@ from tests.test_pipeline import mail_with
 OTHER = ip_address("198.18.11.1")
 DAY = timedelta(days=1)
 LEASE = timedelta(minutes=5)
+NOT_PROBED = Verdict(label=Label.NOT_PROBED, probability=0.26)
 EVERYBODY = tuple(Rank)
 
 
@@ -248,9 +248,7 @@ class TestFinish:
         """Who was refused is decided for the cool-down, and was never looked at."""
         await store.take([arrival("1", HOST)], DAY)
         (claim,) = await claim_all(store)
-        refused = replace(
-            case_of(claim), refused="opted out", facts=Facts(), verdict=not_probed("opted out")
-        )
+        refused = replace(case_of(claim), refused="opted out", facts=Facts(), verdict=NOT_PROBED)
         await store.finish(claim, refused, None)
         await store.take([arrival("2", HOST)], timedelta(0))
         (again,) = await claim_all(store)
