@@ -8,10 +8,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from types import FrameType
 
 import psycopg
 from psycopg.sql import SQL, Identifier
@@ -58,6 +59,7 @@ class Server:
         """Start it and wait until it answers."""
         command = [
             *self.before,
+            *("setpriv", "--pdeathsig", "QUIT", "--"),  # even who is killed takes it along
             program("postgres"),
             "-D",
             str(self.folder / "data"),
@@ -91,8 +93,12 @@ class Server:
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(60)
-            self._process = None
+            try:
+                self._process.wait(60)
+            finally:
+                self._process.kill()
+                self._process.wait()
+                self._process = None
 
     def url(self, database: str) -> str:
         """Return the connection string of a database."""
@@ -134,23 +140,65 @@ def server(
         kept: folder of a cluster that is used again and stays; its path is short.
         start: start it at once.
     """
-    # Not below $TMPDIR: the path of a socket has 107 bytes at most (unix(7)).
-    folder = kept or Path(tempfile.mkdtemp(prefix="botprobe-pg-", dir="/tmp"))
-    try:
+    with ends_in_order(), nullcontext(kept) if kept else new_folder() as folder:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "data").exists():
             _make(folder)
         always = ("listen_addresses=", *(() if durable else FAST))
         running = Server(folder, (*always, *options))
-        if start:
-            running.start()
         try:
+            if start:
+                running.start()
             yield running
         finally:
-            running.shut_down() if kept else running.stop()
+            with _undisturbed():
+                running.shut_down() if kept else running.stop()
+
+
+@contextmanager
+def new_folder() -> Iterator[Path]:
+    """Make a folder for a server, and remove it at the end."""
+    # Not below $TMPDIR: the path of a socket has 107 bytes at most (unix(7)).
+    folder = Path(tempfile.mkdtemp(prefix="botprobe-pg-", dir="/tmp"))
+    try:
+        yield folder
     finally:
-        if kept is None:
-            shutil.rmtree(folder, ignore_errors=True)
+        with _undisturbed():
+            deadline = time.monotonic() + 5
+            # Again: what was killed a moment ago may still be writing.
+            while folder.exists() and time.monotonic() < deadline:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def ends_in_order() -> Iterator[None]:
+    """Have the signals that would end this process do as Ctrl-C does, so that it cleans up."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is signal.SIG_DFL:
+            signal.signal(number, _as_ctrl_c)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _as_ctrl_c(_number: int, frame: FrameType | None) -> None:
+    handler = signal.getsignal(signal.SIGINT)  # asyncio's, while it runs
+    (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let the signals that end this process wait."""
+    before = signal.pthread_sigmask(
+        signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    )
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _make(folder: Path) -> None:

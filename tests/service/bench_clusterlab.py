@@ -32,25 +32,26 @@ SHARE = 0.9
 
 def outside(hosts: int, workers: Sequence[int]) -> None:
     """Start a laboratory with the hosts in it, and this module inside of it."""
-    with tempfile.TemporaryDirectory() as name:
+    # The laboratory may end before anybody in it can remove its database.
+    with tempfile.TemporaryDirectory() as name, postgres.new_folder() as database:
         population = Path(name) / "population.toml"
         population.write_text(as_toml(draw(hosts, SEED)), "utf-8")
         inner = [
             sys.executable,
             "-m",
             "tests.service.bench_clusterlab",
-            json.dumps([hosts, workers]),
+            json.dumps([hosts, workers, str(database)]),
         ]
         subprocess.run(lab_command(inner, "--population", str(population)), check=True)
 
 
-def inside(hosts: int, workers: Sequence[int]) -> None:
-    """Measure all, in the laboratory."""
+def inside(hosts: int, workers: Sequence[int], folder: str) -> None:
+    """Measure all, in the laboratory, with a database in a folder."""
     namespace.require_lab()
     addresses = [str(host.addresses[0]) for host in draw(hosts, SEED)]
     with tempfile.TemporaryDirectory() as name:
         _embedded(Path(name), addresses)
-    with postgres.server(durable=True) as server:
+    with postgres.server(durable=True, kept=Path(folder)) as server:
         for count in workers:
             with tempfile.TemporaryDirectory() as name:
                 _shared(Path(name), server, addresses, count)

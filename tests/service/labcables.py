@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests import postgres
 from tests.lab import namespace
@@ -62,13 +63,16 @@ class Cables:
 
 
 @contextmanager
-def wired_server(*clients: str) -> Iterator[tuple[postgres.Server, Cables]]:
-    """Run a durable server that clients reach through cables; the test itself uses its socket."""
+def wired_server(folder: Path, *clients: str) -> Iterator[tuple[postgres.Server, Cables]]:
+    """Run a durable server that clients reach through cables; the test itself uses its socket.
+
+    Whoever made the folder removes it: the laboratory may end before anybody in it can.
+    """
     cables = Cables(namespace.new_namespace(), clients)
     cables.lay()
     user = postgres.service_user()
     as_user = ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--")
-    with postgres.server("listen_addresses=*", durable=True, start=False) as server:
+    with postgres.server("listen_addresses=*", durable=True, kept=folder, start=False) as server:
         with (server.folder / "data" / "pg_hba.conf").open("a") as rules:
             rules.write(f"host all all {NETWORK}.0.0/16 trust\n")
         server.before = tuple(cables.there.enter(*(as_user if os.geteuid() == 0 else ())))

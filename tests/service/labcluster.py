@@ -105,9 +105,12 @@ def wait_until(done: Callable[[], bool], seconds: float) -> float:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
+def cluster(database: Path) -> Iterator[Cluster]:
     """Start everything, and end whatever is still there."""
-    with tempfile.TemporaryDirectory() as name, wired_server(*CLIENTS) as (server, cables):
+    with (
+        tempfile.TemporaryDirectory() as name,
+        wired_server(database, *CLIENTS) as (server, cables),
+    ):
         folder = Path(name)
         boxes = tuple(Box(folder / box) for box in ("box1", "box2"))
         made = Cluster(folder, server, cables, server.new_database(), boxes)
@@ -242,20 +245,24 @@ def _counted(made: Cluster, delivered: int) -> dict[str, object]:
     }
 
 
-def inside() -> None:
+def inside(database: Path) -> None:
     """Run inside of the laboratory."""
     namespace.require_lab()
-    with cluster() as made, Wiretap() as tap:
+    with cluster(database) as made, Wiretap() as tap:
         print(json.dumps(run(made, draw(HOSTS, SEED), tap)))
 
 
 def outside() -> int:
     """Start a laboratory in which the hosts live; print what was seen, the wire included."""
-    with tempfile.TemporaryDirectory() as name:
+    with (
+        postgres.ends_in_order(),
+        tempfile.TemporaryDirectory() as name,
+        postgres.new_folder() as database,
+    ):
         population, wire = Path(name) / "population.toml", Path(name) / "wire.json"
         population.write_text(as_toml(draw(HOSTS, SEED)), "utf-8")
         lab = [sys.executable, "-m", "tests.lab", "run", "--population", str(population)]
-        command = [sys.executable, "-m", "tests.service.labcluster", "--inside"]
+        command = [sys.executable, "-m", "tests.service.labcluster", "--inside", str(database)]
         done = subprocess.run(
             [*lab, "--wire", str(wire), "--", *command], check=False, stdout=subprocess.PIPE
         )
@@ -272,9 +279,9 @@ def outside() -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--inside", action="store_true")
-    if parser.parse_args().inside:
-        inside()
+    parser.add_argument("--inside", type=Path, metavar="FOLDER", help="of the database")
+    if (folder := parser.parse_args().inside) is not None:
+        inside(folder)
     else:
         os.environ.setdefault("PYTHONUNBUFFERED", "1")
         sys.exit(outside())

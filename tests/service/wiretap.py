@@ -30,7 +30,7 @@ class Wiretap:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
+        self._process.kill()
         self._process.join()
 
     def stop(self) -> dict[str, float]:
