@@ -11,6 +11,7 @@ from botprobe.model.mail import IpAddress
 from botprobe.model.outcome import Measured
 from botprobe.model.target import Target
 from botprobe.pipeline import Candidate, Pipeline, Probes, Watcher
+from botprobe.probes.base import Permission
 from botprobe.probing import account_of, origin_of, smtp_of
 from botprobe.scoping import budget_of, live_scope_of
 from botprobe.settings import Settings
@@ -43,17 +44,10 @@ async def open_confirmer(
         ConfigError: a setting is wrong.
         StoreError: the store cannot be opened.
     """
-    unasked = _Unasked()
     async with open_store(settings) as store:
         scope, budget = live_scope_of(settings), await budget_of(settings, store)
         pipeline = Pipeline(
-            probes=Probes(
-                ping=unasked,
-                os=unasked,
-                smtp=smtp_of(settings, scope),
-                dns=unasked,
-                windows=lambda _: None,
-            ),
+            probes=_port_25_only(settings, scope),
             scope=scope,
             budget=budget,
             store=store,
@@ -74,3 +68,14 @@ async def open_confirmer(
                     return None
 
         yield takes_mail
+
+
+def _port_25_only(settings: Settings, scope: Permission) -> Probes:
+    unasked = _Unasked()
+    return Probes(
+        ping=unasked,
+        os=unasked,
+        smtp=smtp_of(settings, scope),
+        dns=unasked,
+        windows=lambda _: None,
+    )

@@ -208,7 +208,7 @@ def settings_from(
     watch: dict[str, Any] | None = None,
     worker: dict[str, Any] | None = None,
 ) -> Settings:
-    """Read the settings and lay what the command line said over them.
+    """Read the settings and lay what the command line said over them; None is not said.
 
     Raises:
         ConfigError: a setting is unknown or wrong.
@@ -229,8 +229,9 @@ def settings_from(
         "watch": watch or {},
         "worker": worker or {},
     }
-    overrides = {
-        table: {key: value for key, value in keys.items() if value is not None}
-        for table, keys in said.items()
-    }
-    return load_settings(config, os.environ, overrides)
+    return load_settings(config, os.environ, {table: _given(keys) for table, keys in said.items()})
+
+
+def _given(keys: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what the command line does not say."""
+    return {key: value for key, value in keys.items() if value is not None}

@@ -79,13 +79,6 @@ def watch(
     """Follow mailboxes, and ask the hosts of each mail as it comes."""
 
     def load() -> Settings:
-        said = {
-            "mailboxes": mailboxes or None,
-            "after": after,
-            "again": None if again is None else [again],
-            "stop_file": stop_file,
-            "metrics": metrics,
-        }
         return settings_from(
             config,
             store=store,
@@ -93,7 +86,13 @@ def watch(
             helo_name=helo_name,
             canary=canary,
             hops=hops,
-            watch={key: value for key, value in said.items() if value is not None},
+            watch={
+                "mailboxes": mailboxes or None,
+                "after": after,
+                "again": None if again is None else [again],
+                "stop_file": stop_file,
+                "metrics": metrics,
+            },
         )
 
     follow(load, jsonl=jsonl)

@@ -41,16 +41,14 @@ def worker(
     """Ask the hosts that are due in a shared store (PostgreSQL)."""
 
     def load() -> Settings:
-        watch = {"stop_file": stop_file, "metrics": metrics}
-        own = {"vantage": vantage, "concurrency": concurrency}
         settings = settings_from(
             config,
             store=store,
             log_dir=log_dir,
             helo_name=helo_name,
             canary=canary,
-            watch={key: value for key, value in watch.items() if value is not None},
-            worker={key: value for key, value in own.items() if value is not None},
+            watch={"stop_file": stop_file, "metrics": metrics},
+            worker={"vantage": vantage, "concurrency": concurrency},
         )
         if not is_shared(settings.store):
             raise ConfigError("store: a worker needs a PostgreSQL database; watch asks by itself")

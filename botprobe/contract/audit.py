@@ -1,6 +1,6 @@
 """What was sent to whom and why, as JSON and as an answer to an abuse desk."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from botprobe.contract.case import rfc3339
@@ -39,10 +39,7 @@ def audit_document(
 
 
 def abuse_reply(
-    network: IpNetwork,
-    rows: Sequence[AuditRow],
-    organisation: str | None,
-    contact: str | None,
+    network: IpNetwork, rows: Sequence[AuditRow], organisation: str | None, contact: str | None
 ) -> str:
     """Write an answer to whoever asks what our packets were.
 
@@ -53,10 +50,7 @@ def abuse_reply(
         contact: where to reach us.
     """
     if not rows:
-        return (
-            f"Our log shows that none of our hosts sent any packet to {network} in the time that "
-            "you ask about.\nPlease send us the address and the time in UTC that you saw.\n"
-        )
+        return _nothing_was_sent(network)
     sources = sorted({row.source for row in rows if row.source})
     parts = [
         "Dear colleagues,",
@@ -74,13 +68,7 @@ def abuse_reply(
         *(f"  - {visible(line)}" for line in rows[0].asked),
         "",
         "When, to whom, and why:",
-    ]
-    for row in rows[:LISTED]:
-        mail = f" ({visible(row.mails[0])})" if row.mails else ""
-        parts.append(f"  {rfc3339(row.at)}  {row.address}  {visible(row.rule)}{mail}")
-    if len(rows) > LISTED:
-        parts.append(f"  and {len(rows) - LISTED} more")
-    parts += [
+        *_listed(rows),
         "",
         f"If you want to be left alone, tell {contact or 'us'} the network, the domain or the AS:",
         "it is taken out within a second and stays out. If a machine of yours sent us spam, we",
@@ -88,3 +76,18 @@ def abuse_reply(
         "",
     ]
     return "\n".join(parts)
+
+
+def _nothing_was_sent(network: IpNetwork) -> str:
+    return (
+        f"Our log shows that none of our hosts sent any packet to {network} in the time that "
+        "you ask about.\nPlease send us the address and the time in UTC that you saw.\n"
+    )
+
+
+def _listed(rows: Sequence[AuditRow]) -> Iterator[str]:
+    for row in rows[:LISTED]:
+        mail = f" ({visible(row.mails[0])})" if row.mails else ""
+        yield f"  {rfc3339(row.at)}  {row.address}  {visible(row.rule)}{mail}"
+    if len(rows) > LISTED:
+        yield f"  and {len(rows) - LISTED} more"

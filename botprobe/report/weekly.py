@@ -5,7 +5,7 @@ Every share keeps the number that it is a share of, so that no figure stands wit
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -49,6 +49,9 @@ LAG_BOUNDS = (
 NOT_TOLD = "not told"
 
 Named = Callable[[Standing], str | None]
+_Kind = Callable[[Standing], bool]
+_Hosts = Sequence[tuple[Standing, int]]
+"""Standings, and how many hosts have each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,9 @@ def weekly_report(tallies: Tallies, made: datetime) -> WeeklyReport:
         tallies: what the store counted.
         made: the time of the report, aware.
     """
-    asked = _number(tallies.groups, was_asked)
+    groups = tallies.groups
+    now = [(group.now, group.hosts) for group in groups if group.now is not None]
+    before = [(group.before, group.hosts) for group in groups if group.before is not None]
     return WeeklyReport(
         period=tallies.period,
         compared=tallies.compared,
@@ -170,32 +175,21 @@ def weekly_report(tallies: Tallies, made: datetime) -> WeeklyReport:
         mails=tallies.mails,
         mails_before=tallies.mails_before,
         undated=tallies.undated,
-        steps=_lines(tallies.groups, lambda standing: str(step_of(standing)), order=Step),
-        refusals=_lines(tallies.groups, lambda standing: standing.refused),
-        told=Share(_number(tallies.groups, _told), asked),
-        told_before=Share(
-            _number_before(tallies.groups, _told), _number_before(tallies.groups, was_asked)
-        ),
-        systems=_lines(tallies.groups, class_of, order=SystemClass),
-        generations=_lines(
-            tallies.groups, lambda one: system_name(one) if was_asked(one) else None
-        ),
-        verdicts=_lines(tallies.groups, label_of, order=Label),
-        system_looks=_looks(tallies.groups, lambda standing: class_of(standing) or NOT_TOLD),
-        verdict_looks=_looks(tallies.groups, lambda standing: str(standing.label)),
-        ambiguous=Share(_number(tallies.groups, is_ambiguous), _number(tallies.groups, is_windows)),
-        ambiguous_verdicts=_lines(
-            tallies.groups, lambda one: label_of(one) if is_ambiguous(one) else None, order=Label
-        ),
-        ambiguous_reasons=_lines(
-            tallies.groups,
-            lambda one: (one.decided_by or "no evidence") if is_ambiguous(one) else None,
-        ),
-        delay=_delay(tallies.lags, asked),
-        new_bots=Turned(hosts=_turned(tallies.groups, new=True), listed=tallies.new_bots),
-        vanished_bots=Turned(
-            hosts=_turned(tallies.groups, new=False), listed=tallies.vanished_bots
-        ),
+        steps=_lines(groups, lambda standing: str(step_of(standing)), order=Step),
+        refusals=_lines(groups, lambda standing: standing.refused),
+        told=_share(now, _told, was_asked),
+        told_before=_share(before, _told, was_asked),
+        systems=_lines(groups, class_of, order=SystemClass),
+        generations=_lines(groups, _only(was_asked, system_name)),
+        verdicts=_lines(groups, label_of, order=Label),
+        system_looks=_looks(groups, lambda standing: class_of(standing) or NOT_TOLD),
+        verdict_looks=_looks(groups, lambda standing: str(standing.label)),
+        ambiguous=_share(now, is_ambiguous, is_windows),
+        ambiguous_verdicts=_lines(groups, _only(is_ambiguous, label_of), order=Label),
+        ambiguous_reasons=_lines(groups, _only(is_ambiguous, _reason)),
+        delay=_delay(tallies.lags, _number(now, was_asked)),
+        new_bots=Turned(hosts=_turned(groups, new=True), listed=tallies.new_bots),
+        vanished_bots=Turned(hosts=_turned(groups, new=False), listed=tallies.vanished_bots),
         networks=tallies.networks,
         countries=tallies.countries,
         router=tallies.router,
@@ -265,14 +259,22 @@ def _looks(groups: Iterable[HostGroup], name_of: Callable[[Standing], str]) -> t
     )
 
 
-def _number(groups: Iterable[HostGroup], belongs: Callable[[Standing], bool]) -> int:
-    return sum(group.hosts for group in groups if group.now is not None and belongs(group.now))
+def _only(kind: _Kind, name_of: Named) -> Named:
+    """Name no hosts but those of a kind."""
+    return lambda standing: name_of(standing) if kind(standing) else None
 
 
-def _number_before(groups: Iterable[HostGroup], belongs: Callable[[Standing], bool]) -> int:
-    return sum(
-        group.hosts for group in groups if group.before is not None and belongs(group.before)
-    )
+def _reason(standing: Standing) -> str:
+    return standing.decided_by or "no evidence"
+
+
+def _share(hosts: _Hosts, part: _Kind, whole: _Kind) -> Share:
+    """Count the hosts of one kind, and those of the kind that it is a part of."""
+    return Share(_number(hosts, part), _number(hosts, whole))
+
+
+def _number(hosts: _Hosts, kind: _Kind) -> int:
+    return sum(number for standing, number in hosts if kind(standing))
 
 
 def _told(standing: Standing) -> bool:

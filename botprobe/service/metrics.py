@@ -58,21 +58,27 @@ def read_place(text: str, key: str = "watch.metrics") -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
+class _Registry(CollectorRegistry):
+    """All that is counted, under the program's name."""
+
+    def counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"botprobe_{name}", text, labels, registry=self)
+
+    def gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"botprobe_{name}", text, labels, registry=self)
+
+    def histogram(
+        self, name: str, text: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        return Histogram(f"botprobe_{name}", text, labels, registry=self, buckets=buckets)
+
+
 class Metrics:
     """Counts what a watch does."""
 
     def __init__(self) -> None:
-        registry = self.registry = CollectorRegistry()
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"botprobe_{name}", text, labels, registry=registry)
-
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"botprobe_{name}", text, labels, registry=registry)
-
-        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(f"botprobe_{name}", text, labels, registry=registry, buckets=buckets)
-
+        registry = self.registry = _Registry()
+        counter, gauge, histogram = registry.counter, registry.gauge, registry.histogram
         self._mails = counter("mails", "Mails taken", "source", "result")
         self._unparsed = counter("received_unparsed", "Received fields that cannot be read")
         self._hops = counter("hops", "Received fields by trust", "trust")

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Float,
     Integer,
     MetaData,
-    Row,
     Select,
     Table,
     and_,
@@ -91,12 +90,9 @@ def tallies(
         locate: gives the country of an address; without it no countries are counted.
     """
     known = _standings(connection)
-    for table, weeks in ((_now, period), (_before, compared)):
-        table.drop(connection, checkfirst=True)
-        table.create(connection)
-        connection.execute(hosts_statement(connection, table, weeks))
+    _fill(connection, _now, period)
+    _fill(connection, _before, compared)
     bots = tuple(key for key, standing in known.items() if standing.label is Label.BOT)
-    new, vanished = _turned(_now, _before, bots), _turned(_before, _now, bots)
     found = Tallies(
         period=period,
         compared=compared,
@@ -107,8 +103,8 @@ def tallies(
         lags=_lags(connection),
         networks=_networks(connection, bots),
         countries=_countries(connection, bots, locate) if locate else (),
-        new_bots=tuple(_listed(row, known) for row in connection.execute(new)),
-        vanished_bots=tuple(_listed(row, known) for row in connection.execute(vanished)),
+        new_bots=_listed(connection, _turned(_now, _before, bots), known),
+        vanished_bots=_listed(connection, _turned(_before, _now, bots), known),
         router=router_counts(connection, period),
         router_before=router_counts(connection, compared),
         trend=_trend(connection, period.last, trend_weeks, known),
@@ -116,6 +112,12 @@ def tallies(
     for table in (_now, _before):
         table.drop(connection)
     return found
+
+
+def _fill(connection: Connection, table: Table, period: Period) -> None:
+    table.drop(connection, checkfirst=True)
+    table.create(connection)
+    connection.execute(hosts_statement(connection, table, period))
 
 
 def hosts_statement(connection: Connection, table: Table, period: Period) -> Any:
@@ -295,12 +297,17 @@ def _turned(table: Table, other: Table, bots: Sequence[int | None]) -> Select[An
     )
 
 
-def _listed(row: Row[Any], known: dict[int | None, Standing]) -> ListedHost:
-    return ListedHost(
-        ip=row.ip,
-        network=row.network,
-        standing=known[row.standing],
-        delivered=row.delivered,
+def _listed(
+    connection: Connection, hosts: Select[Any], known: dict[int | None, Standing]
+) -> tuple[ListedHost, ...]:
+    return tuple(
+        ListedHost(
+            ip=row.ip,
+            network=row.network,
+            standing=known[row.standing],
+            delivered=row.delivered,
+        )
+        for row in connection.execute(hosts)
     )
 
 
