@@ -135,7 +135,7 @@ def maillog(
         ),
         dossiers=Dossiers(settings=settings, investigate=investigate),
     )
-    run.follow() if follow else run.once()
+    raise typer.Exit(run.follow() if follow else run.once())
 
 
 def _logs(

@@ -16,9 +16,11 @@ def maillog_document(analysis: Analysis) -> dict[str, Any]:
     return {
         "schema": "botprobe/maillog/1",
         "verdict": verdict(analysis),
+        "read": {"files": analysis.read.files, "damaged": analysis.read.damaged},
         "lines": analysis.lines,
         "unread": {
             "count": analysis.unread,
+            "too_long": analysis.too_long,
             "samples": [sample.decode("utf-8", "replace") for sample in analysis.unread_samples],
         },
         "clients_seen": analysis.client_count,

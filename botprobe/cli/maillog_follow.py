@@ -15,6 +15,7 @@ from botprobe.observers.maillog.alarms import Alarm, AlarmKind
 from botprobe.observers.maillog.analysis import Analysis, Incident
 from botprobe.observers.maillog.changes import MIN_LENGTH
 from botprobe.observers.maillog.files import STANDARD_INPUT, in_order, is_plain
+from botprobe.observers.reading import ReadNotes
 
 POLL_SECONDS = 1.0
 # Baselines of two months take a moment; alarms need not be told sooner.
@@ -82,13 +83,11 @@ class Split:
     growing: Path | None
 
 
-def split(paths: Sequence[Path], grows: Callable[[Path], bool] = is_plain) -> Split:
-    """Tell the newest log that can go on from those before it.
-
-    Raises:
-        InputError: a file does not exist or may not be read.
-    """
-    ordered = in_order(list(paths))
+def split(
+    paths: Sequence[Path], notes: ReadNotes, grows: Callable[[Path], bool] = is_plain
+) -> Split:
+    """Tell the newest log that can go on from those before it; one that is not there is noted."""
+    ordered = in_order(paths, notes)
     growing = [path for path in ordered if path == STANDARD_INPUT or grows(path)][-1:]
     earlier = [path for path in ordered if path not in growing]
     return Split(earlier, growing[0] if growing else None)

@@ -8,6 +8,7 @@ from pygal.style import Style
 
 from botprobe import __version__
 from botprobe.cli.maillog_document import maillog_document
+from botprobe.cli.reading import files_read, lines_read
 from botprobe.observers.maillog.analysis import Analysis
 from botprobe.observers.maillog.figures import Figures
 from botprobe.observers.maillog.wording import (
@@ -44,6 +45,7 @@ def maillog_page(analysis: Analysis, access: str | None = None) -> str:
             changes=[] if analysis.change is None else change_table(analysis.change),
             access=[] if access is None else access.expandtabs().splitlines(),
             charts=maillog_charts(analysis, Colours.of_page()),
+            read=f"{files_read(analysis.read)}: {lines_read(analysis)}",
             version=__version__,
         )
     )

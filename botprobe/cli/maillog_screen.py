@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from botprobe.cli.reading import files_read, lines_read
 from botprobe.model.text import visible
 from botprobe.observers.maillog.analysis import Analysis, Incident
 from botprobe.observers.maillog.effect import BeforeAfter
@@ -161,7 +162,7 @@ def _mx_askers(analysis: Analysis) -> RenderableType:
 
 
 def _reading(analysis: Analysis) -> RenderableType:
-    lines = [f"{analysis.lines:,} lines read, {analysis.unread:,} not understood."]
+    lines = [f"{files_read(analysis.read)}: {lines_read(analysis)}."]
     lines += [f"  {sample.decode('utf-8', 'replace')}" for sample in analysis.unread_samples]
     if analysis.monitors:
         lines.append(f"Monitors recognised: {', '.join(analysis.monitors[:MAX_ROWS])}.")

@@ -19,15 +19,13 @@ from botprobe.cli.options import (
     settings_from,
 )
 from botprobe.cli.proxytrace_outputs import Outputs
-from botprobe.cli.stderr import complain
+from botprobe.cli.reading import tell_unread
 from botprobe.config import addresses, networks
-from botprobe.errors import InputError
 from botprobe.model.mail import IpAddress
 from botprobe.model.observation import Observation
-from botprobe.observers.maillog.files import chunks
 from botprobe.observers.proxytrace.captures import Capture, open_captures, recorded
 from botprobe.observers.proxytrace.dossier import logged_suspects, observations, suspects
-from botprobe.observers.proxytrace.proxylogs import LogTracing, read_proxy_log
+from botprobe.observers.proxytrace.logfiles import read_proxy_logs
 from botprobe.observers.proxytrace.trace import trace
 
 Captures = Annotated[
@@ -107,8 +105,7 @@ def proxytrace(
             found = _of_captures(open_captures(captures or ()), question, outputs)
     if keep_seen or investigate:
         keep(settings, found.seen, found.suspects if investigate else {})
-    if found.damaged:
-        raise typer.Exit(ExitCode.PARTLY)
+    raise typer.Exit(found.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,28 +116,22 @@ class _Question:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What goes on to dossiers, and whether all could be read."""
+    """What goes on to dossiers, and how the command ends."""
 
     seen: list[Observation]
     suspects: dict[IpAddress, str]
-    damaged: bool
+    code: ExitCode
 
 
 def _of_captures(capture: Capture, question: _Question, outputs: Outputs) -> _Found:
     tracing = trace(capture.read, proxies=question.proxies, own_domains=question.own_domains)
-    for line in capture.notes.damaged:
-        complain(line)
-    notes = capture.notes
-    if notes.damaged and len(notes.damaged) == notes.files and not tracing.proxies:
-        raise InputError("no capture could be read")
-    outputs.write_captures(tracing, notes)
-    return _Found(observations(tracing), suspects(tracing), bool(capture.notes.damaged))
+    code = tell_unread(capture.notes, "capture")
+    outputs.write_captures(tracing, capture.notes)
+    return _Found(observations(tracing), suspects(tracing), code)
 
 
 def _of_logs(paths: list[Path], year: int, outputs: Outputs) -> _Found:
-    tracing = LogTracing()
-    for path in paths:
-        for chunk in chunks(path):
-            read_proxy_log(chunk.split(b"\n"), year, tracing)
-    outputs.write_logs(tracing)
-    return _Found([], logged_suspects(tracing.origins), damaged=False)
+    tracing, notes = read_proxy_logs(paths, year)
+    code = tell_unread(notes, "log")
+    outputs.write_logs(tracing, notes)
+    return _Found([], logged_suspects(tracing.origins), code)

@@ -12,6 +12,7 @@ from botprobe.observers.proxytrace.model import Origin, Trace
 from botprobe.observers.proxytrace.proxylogs import LoggedOrigin, LogTracing
 from botprobe.observers.proxytrace.smtp import SentMail
 from botprobe.observers.proxytrace.trace import OriginSummary, Tracing
+from botprobe.observers.reading import ReadNotes
 
 SCHEMA = "botprobe/proxytrace/1"
 
@@ -48,14 +49,21 @@ def capture_document(
     }
 
 
-def log_document(tracing: LogTracing, to_do: Sequence[Advice]) -> dict[str, Any]:
+def log_document(tracing: LogTracing, notes: ReadNotes, to_do: Sequence[Advice]) -> dict[str, Any]:
     """Write what a proxy's logs told."""
     return {
         "schema": SCHEMA,
         "source": "log",
         "origins": [_logged(one) for one in tracing.origins],
         "advice": _advice(to_do),
-        "read": {"lines": tracing.lines, "unread": tracing.unread, "samples": tracing.samples},
+        "read": {
+            "files": notes.files,
+            "lines": tracing.lines,
+            "unread": tracing.unread,
+            "too_long": tracing.too_long,
+            "samples": tracing.samples,
+            "damaged": notes.damaged,
+        },
     }
 
 

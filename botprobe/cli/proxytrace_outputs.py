@@ -13,6 +13,7 @@ from botprobe.observers.proxytrace.advice import advice
 from botprobe.observers.proxytrace.proxylogs import LogTracing
 from botprobe.observers.proxytrace.trace import Tracing
 from botprobe.observers.proxytrace.wording import log_verdict, verdict
+from botprobe.observers.reading import ReadNotes
 from botprobe.report.files import write_whole
 
 
@@ -38,14 +39,14 @@ class Outputs:
         else:
             stdout_console().print(capture_screen(tracing, notes, to_do))
 
-    def write_logs(self, tracing: LogTracing) -> None:
+    def write_logs(self, tracing: LogTracing, notes: ReadNotes) -> None:
         """Write what a proxy's logs told."""
         origins = [one.address for one in tracing.origins]
         to_do = advice((), origins, self.inside) if origins else ()
-        document = log_document(tracing, to_do)
+        document = log_document(tracing, notes, to_do)
         if self.html is not None:
             write_whole(self.html, proxytrace_page(log_verdict(tracing), document, None))
         if self.as_json:
             print_json(document)
         else:
-            stdout_console().print(log_screen(tracing, to_do))
+            stdout_console().print(log_screen(tracing, notes, to_do))

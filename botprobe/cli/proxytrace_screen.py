@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from botprobe.cli.proxytrace_document import ours, stamp
+from botprobe.cli.reading import files_read, lines_read
 from botprobe.contract.case import rfc3339
 from botprobe.model.text import visible
 from botprobe.observers.capture import CaptureNotes
@@ -23,6 +24,7 @@ from botprobe.observers.proxytrace.wording import (
     verdict,
     victim_name,
 )
+from botprobe.observers.reading import ReadNotes
 
 MAX_ORIGINS = 20
 # A sequence is drawn of so many sessions, the first of each origin; --json has them all.
@@ -44,13 +46,13 @@ def capture_screen(
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
 
 
-def log_screen(tracing: LogTracing, to_do: Sequence[Advice]) -> RenderableType:
+def log_screen(tracing: LogTracing, notes: ReadNotes, to_do: Sequence[Advice]) -> RenderableType:
     """Draw what a proxy's logs told."""
     parts: list[RenderableType] = [_headline(log_verdict(tracing), bad=bool(tracing.origins))]
     if tracing.origins:
         parts.append(_logged(tracing))
     parts += _advice(to_do)
-    read = Text(f"{tracing.lines:,} lines read, {tracing.unread:,} not understood", style="dim")
+    read = Text(f"{files_read(notes)}: {lines_read(tracing)}", style="dim")
     samples = [Text(visible(f"  not understood: {line}"), style="dim") for line in tracing.samples]
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts), read, *samples)
 
@@ -183,9 +185,7 @@ def _advice(to_do: Sequence[Advice]) -> list[RenderableType]:
 
 
 def _reading(tracing: Tracing, notes: CaptureNotes) -> RenderableType:
-    text = (
-        f"{notes.files:,} files, {notes.packets:,} packets of interest, {tracing.unread:,} unread"
-    )
+    text = f"{files_read(notes)}, {notes.packets:,} packets of interest, {tracing.unread:,} unread"
     if tracing.dropped:
         text += f", {tracing.dropped:,} packets beyond the bound on connections"
     return Text(text, style="dim")

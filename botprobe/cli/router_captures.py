@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from botprobe.cli.exitcodes import ExitCode
+from botprobe.cli.reading import tell_unread
 from botprobe.cli.router_options import Whose
 from botprobe.cli.router_screen import sort_table
 from botprobe.cli.router_view import Books, View, suspects
@@ -20,17 +21,19 @@ def show_captures(
     """Count captures, show the table and keep it; say how the command ends.
 
     Raises:
-        InputError: a file cannot be read at all.
+        InputError: no file can be read, or pcapy-ng is not installed.
     """
-    notes, files = CaptureNotes(), capture_files(paths)
+    notes = CaptureNotes()
+    files = capture_files(paths, notes)
     judged = sort_table(_judged(files, view.rule, notes, whose), view.sort)
+    code = tell_unread(notes, "capture")
     if packets:
         _print_lines(files, judged)
         view.write_metrics(judged)
     else:
         view.show(judged, notes)
     books.enter(judged)
-    return ExitCode.PARTLY if notes.damaged else ExitCode.DONE
+    return code
 
 
 def _judged(

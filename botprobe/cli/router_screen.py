@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from botprobe.model.text import visible
+from botprobe.cli.reading import files_read
 from botprobe.observers.capture import CaptureNotes
 from botprobe.observers.router.credit import CreditRule
 from botprobe.observers.router.table import Judgement, Standing, own_ratio
@@ -72,8 +72,7 @@ def router_screen(
         parts.append(Text(f"and {hidden} more: --json shows all", style="dim"))
     parts.append(_summary(judged, rule))
     if notes is not None:
-        parts.append(Text(f"{notes.packets:,} packets of {notes.files} files", style="dim"))
-        parts += [Text(visible(line), style="yellow") for line in notes.damaged]
+        parts.append(Text(f"{notes.packets:,} packets of {files_read(notes)}", style="dim"))
     return Group(*parts)
 
 

@@ -9,11 +9,12 @@ import os
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from botprobe.errors import InputError
+from botprobe.observers.reading import ReadNotes
 
 _MAGICS = frozenset(
     bytes.fromhex(magic)
@@ -43,49 +44,53 @@ class Packet(NamedTuple):
 
 
 @dataclass(slots=True)
-class CaptureNotes:
-    """What was read, and what could not be."""
+class CaptureNotes(ReadNotes):
+    """What was read of captures, and what could not be."""
 
-    files: int = 0
     packets: int = 0
     """That the filter let through."""
     strangers: int = 0
     """Of these, packets that are no IP."""
-    damaged: list[str] = field(default_factory=list)
-    """A line for each file that ends too early or is no capture."""
 
 
-def capture_files(paths: Iterable[Path]) -> list[Path]:
+def capture_files(paths: Iterable[Path], notes: ReadNotes) -> list[Path]:
     """List the files to read; of a folder all captures in it, by the time of their first packet.
 
-    Raises:
-        InputError: a path is not there, or a folder holds no capture.
+    Args:
+        paths: captures and folders.
+        notes: where a folder that cannot be read, or holds no capture, is noted.
     """
     files: list[Path] = []
     for path in paths:
-        try:
-            inside = [one for one in path.iterdir() if _is_capture(one)] if path.is_dir() else None
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror}") from error
-        if inside is None:
+        if not path.is_dir():
             files.append(path)
-        elif inside:
+        elif inside := _captures_in(path, notes):
             files += sorted(inside, key=lambda one: (_first_moment(one), one))
-        else:
-            raise InputError(f"no capture in the folder {path}")
     return files
+
+
+def _captures_in(folder: Path, notes: ReadNotes) -> list[Path]:
+    try:
+        inside = [one for one in folder.iterdir() if _is_capture(one)]
+        problem = "" if inside else f"no capture in the folder {folder}"
+    except OSError as error:
+        inside, problem = [], f"cannot read {folder}: {error.strerror}"
+    if problem:
+        notes.files += 1
+        notes.miss(problem)
+    return inside
 
 
 def read_packets(files: Iterable[Path], bpf: str, notes: CaptureNotes) -> Iterator[Packet]:
     """Yield the packets that a filter lets through, file by file.
 
     Args:
-        files: captures; one that cannot be read to its end is noted, and the next one follows.
+        files: captures; one that cannot be read, or not to its end, is noted, and the next follows.
         bpf: a filter as of pcap-filter(7); frames with VLAN tags come in by themselves.
         notes: where what was read is counted.
 
     Raises:
-        InputError: a file is not there or may not be read.
+        InputError: pcapy-ng is not installed.
     """
     for file in files:
         for link, batch in read_batches(file, bpf, notes):
@@ -104,28 +109,42 @@ def read_batches(
     """Yield the link's type and some thousand frames with libpcap's header, until the end.
 
     Raises:
-        InputError: the file is not there or may not be read.
+        InputError: pcapy-ng is not installed.
     """
     notes.files += 1
-    with _readable(file) as name:
-        pcapy = _library()
-        try:
+    pcapy = _library()
+    try:
+        with _readable(file) as name:
             reader = pcapy.open_offline(name)
             reader.setfilter(_WITH_VLAN.format(bpf) if reader.datalink() == _ETHERNET else bpf)
-        except pcapy.PcapError as error:
-            notes.damaged.append(f"{file}: {_reason(error, name)}")
-            return
-        link: int = reader.datalink()
-        complete = True
-        while complete:
-            batch: list[tuple[Any, bytes]] = []
-            try:
-                complete = reader.dispatch(_BATCH, lambda *packet: batch.append(packet)) > 0  # noqa: B023  # called before the next turn
-            except pcapy.PcapError as error:
-                notes.damaged.append(f"{file}: {_reason(error, name)}")
-                complete = False
-            notes.packets += len(batch)
-            yield link, batch
+            for batch in _batches(reader):
+                notes.packets += len(batch.packets)
+                if batch.broke:
+                    notes.damaged.append(f"{file}: {batch.broke.removeprefix(f'{name}: ')}")
+                yield reader.datalink(), batch.packets
+    except pcapy.PcapError as error:
+        notes.miss(f"cannot read {file}: {str(error).removeprefix(f'{name}: ')}")
+    except OSError as error:
+        notes.miss(f"cannot read {file}: {error.strerror}")
+
+
+class _Batch(NamedTuple):
+    packets: list[tuple[Any, bytes]]
+    """Each with libpcap's header."""
+    broke: str
+    """Why there will be no more, where that is not the end of the file."""
+
+
+def _batches(reader: Any) -> Iterator[_Batch]:
+    complete = True
+    while complete:
+        packets: list[tuple[Any, bytes]] = []
+        broke = ""
+        try:
+            complete = reader.dispatch(_BATCH, lambda *packet: packets.append(packet)) > 0  # noqa: B023  # called before the next turn
+        except _library().PcapError as error:
+            complete, broke = False, str(error)
+        yield _Batch(packets, broke)
 
 
 def network_layer(link: int, frame: bytes) -> bytes | None:
@@ -172,7 +191,7 @@ def _is_capture(path: Path) -> bool:
 def _first_moment(path: Path) -> float:
     """The time of the first packet; a file without one comes last."""
     pcapy = _library()
-    with _readable(path) as name, suppress(pcapy.PcapError):
+    with suppress(pcapy.PcapError, OSError), _readable(path) as name:
         header, _ = pcapy.open_offline(name).next()
         if header is not None:
             seconds, micros = header.getts()
@@ -182,12 +201,13 @@ def _first_moment(path: Path) -> float:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[str]:
-    """Give a name that libpcap can open: of the file, or of the pipe that unpacks it."""
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(4)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    """Give a name that libpcap can open: of the file, or of the pipe that unpacks it.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as stream:
+        start = stream.read(4)
     if start[:2] != _GZIP:
         yield os.fspath(path)
         return
@@ -200,7 +220,3 @@ def _readable(path: Path) -> Iterator[str]:
             yield f"/dev/fd/{unpacking.stdout.fileno()}"
         finally:
             unpacking.kill()
-
-
-def _reason(error: Exception, name: str) -> str:
-    return str(error).removeprefix(f"{name}: ")

@@ -108,7 +108,7 @@ class TestTable:
         done = run("--pcap", str(tmp_path / "none.pcap"))
 
         assert isinstance(done.exception, InputError)
-        assert "none.pcap" in str(done.exception)
+        assert "none.pcap" in done.stderr
 
     def test_two_ways_of_writing_exclude_each_other(self, capture: Path) -> None:
         """Lines are no JSON document."""

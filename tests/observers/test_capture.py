@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from botprobe.errors import InputError
 from botprobe.observers.capture import CaptureNotes, capture_files, network_layer, read_packets
 from tests.observers.wire import COOKED, ETHERNET, RAW, Segment, write_pcap
 
@@ -65,6 +64,7 @@ class TestReadPackets:
         assert len(packets) == 9
         assert notes.files == 2
         assert ["truncated" in line for line in notes.damaged] == [True]
+        assert notes.unreadable == 0
 
     @pytest.mark.parametrize("content", [b"", b"no capture", b"\x1f\x8bnor this", b"\n\r\r\n" * 9])
     def test_what_is_no_capture_is_noted(self, tmp_path: Path, content: bytes) -> None:
@@ -74,12 +74,17 @@ class TestReadPackets:
         packets, notes = read(tmp_path / "x")
 
         assert packets == []
-        assert len(notes.damaged) == 1
+        assert (len(notes.damaged), notes.unreadable) == (1, 1)
 
-    def test_a_missing_file_is_an_error(self, tmp_path: Path) -> None:
-        """A mistyped name must not look like an empty capture."""
-        with pytest.raises(InputError, match="No such file"):
-            read(tmp_path / "x")
+    def test_a_missing_file_is_noted(self, tmp_path: Path) -> None:
+        """A mistyped name must not look like an empty capture, nor stop the others."""
+        whole = write_pcap(tmp_path / "a.pcap", [(1.0, MAIL.frame())] * 5)
+
+        packets, notes = read(tmp_path / "x", whole)
+
+        assert len(packets) == 5
+        assert (notes.files, notes.unreadable) == (2, 1)
+        assert notes.damaged == [f"cannot read {tmp_path / 'x'}: No such file or directory"]
 
 
 class TestNetworkLayer:
@@ -100,11 +105,14 @@ class TestCaptureFiles:
             write_pcap(tmp_path / name, [(at, MAIL.frame())])
         (tmp_path / "notes.txt").write_text("nothing")
 
-        found = capture_files([tmp_path])
+        found = capture_files([tmp_path], CaptureNotes())
 
         assert [path.name for path in found] == ["c", "a.pcap", "b.pcap"]
 
-    def test_a_folder_without_captures_is_an_error(self, tmp_path: Path) -> None:
+    def test_a_folder_without_captures_is_noted(self, tmp_path: Path) -> None:
         """Nothing would be read, and nobody would know."""
-        with pytest.raises(InputError, match="no capture in the folder"):
-            capture_files([tmp_path])
+        notes = CaptureNotes()
+
+        assert capture_files([tmp_path], notes) == []
+        assert notes.damaged == [f"no capture in the folder {tmp_path}"]
+        assert (notes.files, notes.unreadable) == (1, 1)

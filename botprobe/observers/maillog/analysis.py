@@ -27,6 +27,7 @@ from botprobe.observers.maillog.fit import pearson
 from botprobe.observers.maillog.model import Model, fit_model
 from botprobe.observers.maillog.surges import USUAL_DAYS, with_surges
 from botprobe.observers.maillog.tally import LogTally
+from botprobe.observers.reading import ReadNotes
 
 # Where a content filter hands mails back: counted, each mail would count twice.
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -105,7 +106,10 @@ class Analysis:
     client_count: int
     lines: int
     unread: int
+    too_long: int
+    """Of these, lines that were skipped as too long."""
     unread_samples: tuple[bytes, ...]
+    read: ReadNotes
 
     @property
     def drivers(self) -> tuple[str, ...]:
@@ -113,8 +117,17 @@ class Analysis:
         return tuple(dict.fromkeys(name for one in self.incidents for name in one.drivers))
 
 
-def analyse(tally: LogTally, dns: DnsTally | None, choices: Choices) -> Analysis:
-    """Draw the conclusions."""
+def analyse(
+    tally: LogTally, dns: DnsTally | None, choices: Choices, notes: ReadNotes | None = None
+) -> Analysis:
+    """Draw the conclusions.
+
+    Args:
+        tally: what was counted.
+        dns: the queries; None without a DNS log.
+        choices: what the operator chose.
+        notes: of the files that were read.
+    """
     tally.settle()
     watched = monitors(tally)
     left_out = _left_out(tally, watched, choices)
@@ -125,7 +138,7 @@ def analyse(tally: LogTally, dns: DnsTally | None, choices: Choices) -> Analysis
     log = _Log(tally, days, model, left_out)
     incidents = [log.incident(alarm) for alarm in find_alarms(days, hours)]
     effects = [one.effect for one in incidents if one.effect is not None and one.drivers]
-    unread = tally.unread.count + (dns.unread.count if dns else 0)
+    unread = [tally.unread] if dns is None else [tally.unread, dns.unread]
     return Analysis(
         days=tuple(days),
         hours=tuple(hours),
@@ -138,8 +151,10 @@ def analyse(tally: LogTally, dns: DnsTally | None, choices: Choices) -> Analysis
         change=None if choices.acted is None else before_and_after(days, effects, choices.acted),
         client_count=len(tally.clients),
         lines=tally.lines + (dns.lines if dns else 0),
-        unread=unread,
-        unread_samples=(*tally.unread.samples, *(dns.unread.samples if dns else ())),
+        unread=sum(one.count for one in unread),
+        too_long=sum(one.too_long for one in unread),
+        unread_samples=tuple(sample for one in unread for sample in one.samples),
+        read=notes or ReadNotes(),
     )
 
 

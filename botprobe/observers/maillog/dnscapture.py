@@ -50,10 +50,9 @@ def is_capture(path: Path) -> bool:
 def scan_capture(path: Path, zone: tzinfo | None = None) -> Iterator[DnsEvents]:
     """Count the queries in a capture, one result for each hour in a row.
 
-    A capture that breaks off counts as far as it goes, and the damage as one unread line.
-
     Raises:
-        InputError: the file cannot be read at all, or pcapy-ng is not installed.
+        InputError: the capture cannot be read, or not to its end, after what stands before the
+            damage; or pcapy-ng is not installed.
     """
     notes, streams = CaptureNotes(), Streams()
     events = DnsEvents(b"")
@@ -72,11 +71,9 @@ def scan_capture(path: Path, zone: tzinfo | None = None) -> Iterator[DnsEvents]:
                     _count(segment.src, message, events)
             case None:
                 events.unread.add(packet.data)
-    for damage in notes.damaged:
-        if not notes.packets:
-            raise InputError(f"cannot read {damage}")
-        events.unread.add(damage.encode())
     yield events
+    if notes.damaged:
+        raise InputError(*notes.damaged)
 
 
 class Streams:

@@ -13,6 +13,7 @@ import msgspec
 
 from botprobe.observers.maillog.dress import undress
 from botprobe.observers.maillog.events import Unread
+from botprobe.observers.maillog.files import split_long_lines
 from botprobe.observers.maillog.heads import lines_of, split_hours
 
 UNKNOWN_TYPE = "?"
@@ -92,10 +93,15 @@ def scan_dns_log(chunk: bytes, zone: tzinfo | None = None) -> list[DnsEvents]:
         zone: the zone whose days are counted where stamps are seconds since 1970 (unbound); None is
             the system's.
     """
+    chunk, too_long = split_long_lines(chunk)
     if chunk[:1] == b"{":
         chunk = b"".join(_tapped(line, zone) for line in lines_of(chunk))
     dated = _EPOCH.sub(lambda match: _iso(match[1], zone), undress(chunk, zone))
-    return [_scan_hour(hour, block) for hour, block, _ in split_hours(dated)]
+    counted = [_scan_hour(hour, block) for hour, block, _ in split_hours(dated)]
+    for head in too_long:
+        counted.append(DnsEvents(b"", 1))
+        counted[-1].unread.skip(head)
+    return counted
 
 
 def _scan_hour(hour: bytes, block: bytes) -> DnsEvents:

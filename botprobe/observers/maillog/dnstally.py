@@ -12,8 +12,9 @@ from botprobe.observers.maillog.clients import ClientNames
 from botprobe.observers.maillog.dnscapture import is_capture, scan_capture
 from botprobe.observers.maillog.dnslog import DnsEvents, scan_dns_log
 from botprobe.observers.maillog.events import Unread
-from botprobe.observers.maillog.files import chunks, in_order, reference_day
+from botprobe.observers.maillog.files import chunks, in_order, reading, reference_day
 from botprobe.observers.maillog.stamps import YearClock, parse_hour
+from botprobe.observers.reading import ReadNotes
 
 # A user's machine asks for hardly any MX record; a mass mailer for one per recipient's domain.
 MIN_MX_QUERIES = 10
@@ -97,20 +98,19 @@ class DnsTally:
 
 
 def read_dns_logs(
-    paths: list[Path], tally: DnsTally, first_year: int | None, zone: tzinfo | None
-) -> None:
-    """Count all queries of the files, logs or captures.
-
-    Raises:
-        InputError: a file cannot be read.
-    """
-    for path in in_order(paths):
-        clock = YearClock(reference_day(path), first_year)
-        if is_capture(path):
-            tally.add(scan_capture(path, zone), clock)
-        else:
-            for chunk in chunks(path):
-                tally.add(scan_dns_log(chunk, zone), clock)
+    paths: Iterable[Path], tally: DnsTally, first_year: int | None, zone: tzinfo | None
+) -> ReadNotes:
+    """Count all queries of the files, logs or captures, and note what could not be read."""
+    notes = ReadNotes()
+    for path in in_order(paths, notes):
+        with reading(path, notes, lambda: (tally.lines, tally.unread.count)):
+            clock = YearClock(reference_day(path), first_year)
+            if is_capture(path):
+                tally.add(scan_capture(path, zone), clock)
+            else:
+                for chunk in chunks(path):
+                    tally.add(scan_dns_log(chunk, zone), clock)
+    return notes
 
 
 def _address(client: bytes) -> IpAddress | None:

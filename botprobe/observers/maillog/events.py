@@ -26,6 +26,8 @@ class Unread:
     """Lines that could not be understood: how many, and the first of them."""
 
     count: int = 0
+    too_long: int = 0
+    """Of these, lines that nobody would hold in memory."""
     samples: list[bytes] = field(default_factory=list)
 
     def add(self, line: bytes) -> None:
@@ -34,9 +36,15 @@ class Unread:
         if len(self.samples) < MAX_SAMPLES:
             self.samples.append(line[:MAX_SAMPLE_BYTES])
 
+    def skip(self, head: bytes) -> None:
+        """Count a line that is too long to be read, and keep its beginning as of any other."""
+        self.too_long += 1
+        self.add(head)
+
     def update(self, other: "Unread") -> None:
         """Add the lines of another part of the log."""
         self.count += other.count
+        self.too_long += other.too_long
         self.samples += other.samples[: MAX_SAMPLES - len(self.samples)]
 
 

@@ -1,7 +1,7 @@
 """Log files as chunks of whole lines: plain, compressed, from standard input, or growing.
 
-A chunk is a mebibyte, cut behind a line feed; a longer line is cut too, so memory is bounded
-whatever a file holds.
+A chunk is a mebibyte, and goes on to the next line feed. Of a line that is longer itself no more
+than its beginning is in a chunk, at its end, so memory is bounded whatever a file holds.
 """
 
 import bz2
@@ -9,8 +9,8 @@ import gzip
 import lzma
 import sys
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from io import BufferedReader, RawIOBase
@@ -18,9 +18,14 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from botprobe.errors import InputError
+from botprobe.observers.reading import ReadNotes
 
 CHUNK_BYTES = 1 << 20
+# No program logs such a line; the whole of it may be far longer.
+MAX_LINE_BYTES = CHUNK_BYTES
 STANDARD_INPUT = Path("-")
+# So much of a line that is too long is shown, at most; and in such steps damage is approached.
+_HEAD_BYTES, _STEP_BYTES = 1024, 512
 
 
 def _fastest_gzip() -> tuple[Callable[[Path], object], type[Exception]]:
@@ -63,13 +68,45 @@ class Piece:
             raise InputError(f"cannot read {self.path}: {error.strerror}") from error
 
 
-def in_order(paths: list[Path]) -> list[Path]:
+def in_order(paths: Iterable[Path], notes: ReadNotes) -> list[Path]:
     """Sort rotated files by their time of modification; standard input comes last.
 
-    Raises:
-        InputError: a file does not exist or may not be read.
+    Args:
+        paths: the files.
+        notes: where all of them are counted; one that is not there is noted and left out.
     """
-    return sorted(paths, key=lambda path: (path == STANDARD_INPUT, _modified(path)))
+    found: list[tuple[bool, float, Path]] = []
+    for path in paths:
+        notes.files += 1
+        try:
+            found.append((path == STANDARD_INPUT, _modified(path), path))
+        except InputError as error:
+            notes.miss(str(error))
+    return [path for _, _, path in sorted(found, key=lambda one: one[:2])]
+
+
+@contextmanager
+def reading(path: Path, notes: ReadNotes, counted: Callable[[], tuple[int, int]]) -> Iterator[None]:
+    """Read one log inside: what breaks it off is noted, and so is a file that is no log.
+
+    Args:
+        path: the log.
+        notes: where it is noted.
+        counted: says how many lines were read by now, and how many of them not understood.
+    """
+    lines_before, unread_before = counted()
+    broke = ""
+    try:
+        yield
+    except InputError as error:
+        broke = str(error)
+    lines, unread = counted()
+    if broke and lines > lines_before:
+        notes.damaged.append(broke)
+    elif broke:
+        notes.miss(broke)
+    elif unread - unread_before >= lines - lines_before > 0:
+        notes.miss(f"{path} is no log: no line of it can be understood")
 
 
 def reference_day(path: Path) -> date:
@@ -93,29 +130,80 @@ def pieces(path: Path) -> Iterator[Piece]:
         start = 0
         while start < size:
             file.seek(min(start + CHUNK_BYTES, size))
-            file.readline(CHUNK_BYTES)
-            end = min(file.tell(), size)
-            yield Piece(path, start, end - start)
-            start = end
+            last = file.readline(CHUNK_BYTES)
+            yield Piece(path, start, min(file.tell(), size) - start)
+            _skip_line(file, last)
+            start = file.tell()
 
 
 def chunks(path: Path) -> Iterator[bytes]:
     """Read a file, decompressed if need be, as chunks of whole lines.
 
     Raises:
-        InputError: the file cannot be read, or is damaged.
+        InputError: the file cannot be read, or is damaged; what stands before the damage came.
     """
+    read = 0
     with _opened(path) as file:
         while True:
             try:
-                chunk = file.read(CHUNK_BYTES)
-                if chunk and not chunk.endswith(b"\n"):
-                    chunk += file.readline(CHUNK_BYTES)
+                chunk, size = _next_lines(file)
             except _BROKEN as error:
+                if rest := _before_damage(path, read):
+                    yield rest
                 raise InputError(f"cannot read {path}: {error}") from error
             if not chunk:
                 return
+            read += size
             yield chunk
+
+
+def split_long_lines(chunk: bytes) -> tuple[bytes, list[bytes]]:
+    """Take the lines out of a chunk that are too long; return the others, and how those begin."""
+    kept: list[bytes] = []
+    heads: list[bytes] = []
+    start = position = 0
+    while len(chunk) - position > MAX_LINE_BYTES:
+        limit = position + MAX_LINE_BYTES
+        if end := chunk.rfind(b"\n", position, limit) + 1:
+            position = end
+            continue
+        kept.append(chunk[start:position])
+        heads.append(chunk[position : position + _HEAD_BYTES])
+        start = position = (chunk.find(b"\n", limit) + 1) or len(chunk)
+    return (b"".join([*kept, chunk[start:]]) if heads else chunk), heads
+
+
+def _next_lines(file: BinaryIO) -> tuple[bytes, int]:
+    """Read a chunk, and behind it the rest of a line that is too long; say how much was read."""
+    chunk = file.read(CHUNK_BYTES)
+    if not chunk or chunk.endswith(b"\n"):
+        return chunk, len(chunk)
+    last = file.readline(CHUNK_BYTES)
+    chunk += last
+    return chunk, len(chunk) + _skip_line(file, last)
+
+
+def _skip_line(file: BinaryIO, part: bytes) -> int:
+    """Read on to the end of a line of which a part was read; return how many bytes that took."""
+    skipped = 0
+    while part and not part.endswith(b"\n"):
+        part = file.readline(CHUNK_BYTES)
+        skipped += len(part)
+    return skipped
+
+
+def _before_damage(path: Path, position: int) -> bytes:
+    """Read a packed file once more, step by step, and return what stands just before the damage.
+
+    A reader that finds damage keeps back all that it was asked for with it.
+    """
+    parts: list[bytes] = []
+    with suppress(InputError, *_BROKEN), _opened(path) as file:
+        while position > 0:
+            position -= len(file.read(min(position, CHUNK_BYTES)))
+        while part := file.read(_STEP_BYTES):
+            parts.append(part)
+    return b"".join(parts)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from botprobe.errors import InputError
-from botprobe.observers.maillog.files import CHUNK_BYTES, STANDARD_INPUT
+from botprobe.observers.maillog.files import CHUNK_BYTES, MAX_LINE_BYTES, STANDARD_INPUT
 
 
 class Follower(Protocol):
@@ -96,15 +96,19 @@ class PipeFollower:
 class _WholeLines:
     def __init__(self) -> None:
         self._rest = b""
+        self._skipping = False
 
     def add(self, chunk: bytes) -> bytes:
-        """Return what is whole by now; an endless line is cut, as everywhere."""
+        """Return what is whole by now; of a line that is too long its beginning, and no more."""
+        if self._skipping:
+            _, end, chunk = chunk.partition(b"\n")
+            self._skipping = not end
         chunk = self._rest + chunk
-        end = chunk.rfind(b"\n") + 1
-        if not end and len(chunk) > CHUNK_BYTES:
-            end = len(chunk)
-        self._rest = chunk[end:]
-        return chunk[:end]
+        end_of_lines = chunk.rfind(b"\n") + 1
+        if not end_of_lines and len(chunk) > MAX_LINE_BYTES:
+            self._skipping, end_of_lines = True, len(chunk)
+        self._rest = chunk[end_of_lines:]
+        return chunk[:end_of_lines]
 
     def rest(self) -> bytes:
         """Return the line that nobody will end."""

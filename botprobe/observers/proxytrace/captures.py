@@ -4,7 +4,7 @@ import select
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,22 +24,21 @@ class Capture:
     """Capture files, read as often as tracing needs."""
 
     files: list[Path]
+    listed: CaptureNotes = field(default_factory=CaptureNotes)
+    """What could not be listed."""
     notes: CaptureNotes = field(default_factory=CaptureNotes)
-    """Of the last time of reading."""
+    """Of the last time of reading, and what could not be listed."""
 
     def read(self, bpf: str) -> Iterable[tuple[float, bytes]]:
         """Read the packets that a filter lets through."""
-        self.notes = CaptureNotes()
+        self.notes = replace(self.listed, damaged=[*self.listed.damaged])
         return read_packets(self.files, bpf, self.notes)
 
 
 def open_captures(paths: Iterable[Path]) -> Capture:
-    """Find the files of captures and folders.
-
-    Raises:
-        InputError: a path is not there, or a folder holds no capture.
-    """
-    return Capture(capture_files(paths))
+    """Find the files of captures and folders."""
+    listed = CaptureNotes()
+    return Capture(capture_files(paths, listed), listed)
 
 
 @contextmanager

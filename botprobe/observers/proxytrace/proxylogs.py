@@ -98,6 +98,8 @@ class LogTracing:
 
     lines: int = 0
     unread: int = 0
+    too_long: int = 0
+    """Of these, lines that nobody would hold in memory."""
     samples: list[str] = field(default_factory=list)
     more_origins: int = 0
     _origins: dict[IpAddress, LoggedOrigin] = field(default_factory=dict)
@@ -119,6 +121,12 @@ class LogTracing:
         self.unread += 1
         if len(self.samples) < MAX_SAMPLES:
             self.samples.append(line[:200])
+
+    def skip(self, head: bytes) -> None:
+        """Count a line that is too long to be read."""
+        self.lines += 1
+        self.too_long += 1
+        self.miss(head[:MAX_LINE].decode("utf-8", "replace"))
 
 
 def read_proxy_log(lines: Iterable[bytes], year: int, tracing: LogTracing) -> None:

@@ -80,7 +80,7 @@ class Counting:
         """Count all packets of captures.
 
         Raises:
-            InputError: a file cannot be read at all.
+            InputError: pcapy-ng is not installed.
         """
         for file in files:
             moment = 0.0

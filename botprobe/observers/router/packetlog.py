@@ -40,7 +40,7 @@ def packet_log(
     """Yield a line per packet of the hosts; like ones in a row are one line with their number.
 
     Raises:
-        InputError: a file is not there or may not be read.
+        InputError: pcapy-ng is not installed.
     """
     wanted = {host.packed for host in hosts}
     read = (read_line(packet.data) for packet in read_packets(files, FILTER, notes))

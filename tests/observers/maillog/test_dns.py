@@ -8,7 +8,6 @@ from pathlib import Path
 import dns.message
 import pytest
 
-from botprobe.errors import InputError
 from botprobe.observers.maillog.dnslog import UNKNOWN_TYPE, scan_dns_log
 from botprobe.observers.maillog.dnstally import DnsTally, read_dns_logs
 from tests.observers.wire import ACK, FIN, RAW, SYN, Segment, write_pcap
@@ -278,15 +277,18 @@ class TestScanCapture:
         path.write_bytes(path.read_bytes()[:-7])
         tally = DnsTally()
 
-        read_dns_logs([path], tally, None, None)
+        notes = read_dns_logs([path], tally, None, None)
 
         assert tally.types == {"MX": 2}
-        assert b"truncated" in tally.unread.samples[0]
+        assert "truncated" in notes.damaged[0]
+        assert (notes.files, notes.unreadable) == (1, 0)
 
-    def test_a_broken_capture_is_an_input_error(self, tmp_path: Path) -> None:
+    def test_a_broken_capture_is_noted(self, tmp_path: Path) -> None:
         """Damage behind a good beginning is told in one line."""
         path = tmp_path / "dns.pcap"
         path.write_bytes(b"\xd4\xc3\xb2\xa1 damaged")
 
-        with pytest.raises(InputError, match="cannot read"):
-            read_dns_logs([path], DnsTally(), None, None)
+        notes = read_dns_logs([path], DnsTally(), None, None)
+
+        assert notes.unreadable == 1
+        assert notes.damaged[0].startswith(f"cannot read {path}: ")

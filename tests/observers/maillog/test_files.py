@@ -4,18 +4,21 @@ import bz2
 import gzip
 import lzma
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
 from botprobe.errors import ConfigError, InputError
+from botprobe.observers.maillog import files
 from botprobe.observers.maillog.calendar import HolidayCalendar, read_holidays
-from botprobe.observers.maillog.files import CHUNK_BYTES, chunks, pieces
+from botprobe.observers.maillog.files import CHUNK_BYTES, Piece, chunks, pieces, split_long_lines
 from botprobe.observers.maillog.follow import Growing, LogFollower, PipeFollower, rounds
-from botprobe.observers.maillog.reader import ReadOptions, read_logs
+from botprobe.observers.maillog.reader import ReadOptions, Workers, read_logs
 from botprobe.observers.maillog.tally import LogTally
 from tests.observers.maillog.published import FIRST
 from tests.observers.maillog.synthetic import Day, Visit, postfix_lines
@@ -78,25 +81,96 @@ class TestReading:
 
         assert max(len(chunk) for chunk in chunks(path)) <= 2 * CHUNK_BYTES
 
-    def test_a_damaged_block_is_an_input_error(self, tmp_path: Path, log: Path) -> None:
-        """What is wrong inside a packed file is told like what is wrong at its start."""
-        packed = bytearray(gzip.compress(log.read_bytes()))
-        packed[10:60] = b"\xff" * 50
-        path = tmp_path / "mail.log.gz"
-        path.write_bytes(packed)
+    @pytest.mark.parametrize("jobs", [1, 2])
+    @pytest.mark.parametrize(
+        ("suffix", "pack"),
+        [
+            (".gz", gzip.compress),
+            (".bz2", bz2.compress),
+            (".xz", lzma.compress),
+        ],
+    )
+    def test_damage_ends_one_file_only(
+        self, log: Path, suffix: str, pack: Callable[[bytes], bytes], jobs: int
+    ) -> None:
+        """What stands before it counts, as do the files before and behind."""
+        cut = log.with_name(f"cut{suffix}")
+        cut.write_bytes(pack(log.read_bytes())[:-2_000])
+        whole = sum(hour.connects for hour in _read(log).hours.values())
+        tally = LogTally()
 
-        with pytest.raises(InputError, match=r"mail\.log\.gz"):
-            _read(path)
+        notes = read_logs([cut, log, cut, log], ReadOptions(first_year=2003, jobs=jobs), tally)
 
-    @pytest.mark.parametrize("name", ["missing.log", "broken.gz", "broken.xz"])
-    def test_what_cannot_be_read_is_an_input_error(self, tmp_path: Path, name: str) -> None:
-        """A missing or damaged file is told in one line."""
-        path = tmp_path / name
+        connects = sum(hour.connects for hour in tally.hours.values())
+        assert 2 * whole < connects < 4 * whole
+        assert (notes.files, notes.unreadable, len(notes.damaged)) == (4, 0, 2)
+        assert f"cut{suffix}" in notes.damaged[0]
+
+    @pytest.mark.parametrize("name", ["missing.log", "broken.gz", "broken.xz", "a folder"])
+    def test_what_cannot_be_read_is_noted(self, tmp_path: Path, log: Path, name: str) -> None:
+        """A missing or damaged file is told in one line, and the others are read."""
+        path, tally = tmp_path / name, LogTally()
         if name.startswith("broken"):
             path.write_bytes(b"\x1f\x8b\x08 damaged")
+        elif name != "missing.log":
+            path.mkdir()
 
-        with pytest.raises(InputError, match=name):
-            _read(path)
+        notes = read_logs([path, log], ReadOptions(first_year=2003), tally)
+
+        assert tally.hours == _read(log).hours
+        assert (notes.files, notes.unreadable) == (2, 1)
+        assert [name in line for line in notes.damaged] == [True]
+
+    def test_a_file_that_vanishes_spoils_no_other(self, log: Path) -> None:
+        """What workers had counted of it is not taken for the next one's."""
+        gone = log.with_name("gone.log")
+        gone.write_bytes(log.read_bytes())
+        parts = iter([*pieces(gone)])
+
+        def vanishing() -> Iterator[Piece]:
+            yield next(parts)
+            gone.unlink()
+            yield from parts
+
+        with closing(Workers(ReadOptions(jobs=2))) as workers:
+            with pytest.raises(InputError, match="gone"):
+                list(workers.count(vanishing()))
+            counted = [events for part in workers.count(pieces(log)) for events in part]
+
+        assert sum(len(events.connects) for events in counted) == DAY.connects
+
+
+class TestSplitLongLines:
+    @given(st.lists(st.integers(1, 40), max_size=30), st.booleans())
+    def test_long_lines_only_are_taken_out(self, sizes: list[int], whole: bool) -> None:
+        """Every other line stays as it is, wherever it stands."""
+        lines = [b"%d" % (size % 10) * (size - 1) + b"\n" for size in sizes]
+        if lines and not whole:
+            lines[-1] = lines[-1].strip() or b"x"
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(files, "MAX_LINE_BYTES", 16)
+            kept, heads = split_long_lines(b"".join(lines))
+
+        assert kept == b"".join(line for line in lines if len(line) <= 16)
+        assert len(heads) == sum(len(line) > 16 for line in lines)
+
+    @pytest.mark.parametrize("suffix", ["", ".gz"])
+    @pytest.mark.parametrize("size", [CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1])
+    @pytest.mark.parametrize("before", [0, 3, CHUNK_BYTES - 9])
+    def test_the_limit_is_the_same_everywhere(
+        self, tmp_path: Path, before: int, size: int, suffix: str
+    ) -> None:
+        """Where in a file a line stands, and how the file is packed, makes no difference."""
+        path = tmp_path / f"mail.log{suffix}"
+        text = b"\n" * before + b"x" * (size - 1) + b"\n" + b"y\n"
+        path.write_bytes(gzip.compress(text, 1) if suffix else text)
+        tally = LogTally()
+
+        read_logs([path], ReadOptions(), tally)
+
+        assert tally.lines == before + 2
+        assert tally.unread.too_long == (size > CHUNK_BYTES)
 
 
 class TestLogFollower:
@@ -170,6 +244,16 @@ class TestLogFollower:
         path.write_bytes(b"x" * (5 * CHUNK_BYTES))
 
         assert 0 < max(map(len, self._following(path))) <= 2 * CHUNK_BYTES
+
+    def test_an_endless_line_is_one_line(self, tmp_path: Path) -> None:
+        """Of its rest nothing comes; what follows it does."""
+        path = tmp_path / "mail.log"
+        path.write_bytes(b"one\n" + b"x" * (5 * CHUNK_BYTES) + b"\ntwo\n")
+
+        parts = [split_long_lines(part) for part in self._following(path)]
+
+        assert b"".join(lines for lines, _ in parts) == b"one\ntwo\n"
+        assert sum(len(heads) for _, heads in parts) == 1
 
     def test_a_missing_file_is_an_input_error(self, tmp_path: Path) -> None:
         """What is not there at the start cannot be followed."""

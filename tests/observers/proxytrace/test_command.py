@@ -162,7 +162,10 @@ class TestLogs:
 
         (origin,) = document["origins"]
         assert (origin["ip"], origin["orders"]) == ("198.51.100.7", 3)
-        assert document["read"] == {"lines": 4, "unread": 1, "samples": ["garbage"]}
+        assert document["read"] == {
+            "files": 1, "lines": 4, "unread": 1, "too_long": 0, "samples": ["garbage"],
+            "damaged": [],
+        }  # fmt: skip
         assert {one["program"] for one in document["advice"]} == {
             "squid", "tinyproxy", "3proxy", "nginx", "nftables",
         }  # fmt: skip
