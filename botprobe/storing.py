@@ -50,7 +50,9 @@ def known_store(settings: Settings) -> SqlStore:
         StoreError: there is none.
     """
     if not is_shared(settings.store) and not (path := store_path(settings)).exists():
-        raise StoreError(f"there is no store {path}: scan, watch and probe make one")
+        raise StoreError(
+            f"there is no store {path}: botprobe store init makes one, and so does the first scan"
+        )
     return open_store(settings)
 
 

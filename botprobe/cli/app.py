@@ -44,7 +44,17 @@ class Commands(TyperGroup):
             holder.add_typer(made, name=cmd_name)
         else:
             holder.command(name=cmd_name)(made)
-        return typer.main.get_group(holder).commands[cmd_name]
+        return _without_types(typer.main.get_group(holder).commands[cmd_name])
+
+
+def _without_types(command: Any) -> Any:
+    """Take the types of Python out of the help: FILE tells more than ``list[str]``."""
+    for param in command.params:
+        if param.param_type_name == "argument":
+            param.display_type_rich = lambda **_: None
+    for each in getattr(command, "commands", {}).values():
+        _without_types(each)
+    return command
 
 
 app = typer.Typer(

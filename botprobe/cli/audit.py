@@ -18,7 +18,7 @@ from botprobe.cli.stderr import complain
 from botprobe.contract.audit import abuse_reply, audit_document
 from botprobe.errors import UsageError
 from botprobe.model.audit import AuditRow, IpNetwork
-from botprobe.model.text import visible
+from botprobe.model.text import counted, visible
 from botprobe.settings import Settings
 from botprobe.storing import known_store
 
@@ -57,7 +57,9 @@ Reply = Annotated[
         "--reply", help="Write an answer to the abuse desk of the network.", callback=only_form
     ),
 ]
-Most = Annotated[int, typer.Option(help="How many at most, the newest.", min=1, max=10_000_000)]
+Most = Annotated[
+    int, typer.Option(metavar="N", help="How many at most, the newest.", min=1, max=10_000_000)
+]
 
 
 def audit(
@@ -103,17 +105,16 @@ def audit_screen(
     network: IpNetwork, rows: Sequence[AuditRow], refused: Mapping[str, int]
 ) -> RenderableType:
     """Lay out what was granted and what was refused."""
-    addresses = len({row.address for row in rows})
-    parts: list[RenderableType] = [
-        Text(f"{network}: {len(rows)} investigations of {addresses} addresses were allowed")
-    ]
+    addresses = counted(len({row.address for row in rows}), "address")
+    granted = f"{counted(len(rows), 'investigation')} of {addresses}"
+    parts: list[RenderableType] = [Text(f"{network}: allowed were {granted}")]
     if rows:
         parts += [_granted(rows[:SHOWN]), Text("In each at most:")]
         parts += [Text(f"  - {visible(line)}") for line in rows[0].asked]
     if len(rows) > SHOWN:
         parts.insert(2, Text(f"... and {len(rows) - SHOWN} before; --json shows all"))
     if refused:
-        parts.append(Text(f"{sum(refused.values())} times a probe was refused:"))
+        parts.append(Text(f"{counted(sum(refused.values()), 'time')} a probe was refused:"))
         parts += [Text(f"  {count:>6} x {visible(why)}") for why, count in refused.items()]
     return Group(*parts)
 

@@ -10,6 +10,7 @@ import typer
 from botprobe.cli.stderr import complain
 from botprobe.model.mail import IpAddress
 from botprobe.model.observation import Observation
+from botprobe.model.text import counted
 from botprobe.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,11 +54,11 @@ def keep(
             return await investigate(suspects, store=store, scope=scope, cooldown=cooldown)
 
     handed = asyncio.run(run())
-    complain(f"{len(observations)} observations kept")
+    complain(f"{counted(len(observations), 'observation')} kept")
     if suspects:
         complain(
-            f"{len(handed.due)} of {len(suspects)} suspects are due for botprobe watch, "
-            f"{len(handed.known)} were due or probed lately, {len(handed.refused)} refused"
+            f"{len(handed.due)} of {counted(len(suspects), 'suspect')} due for botprobe watch, "
+            f"{len(handed.known)} due or probed before, {len(handed.refused)} refused"
         )
     for address, reason in handed.refused:
         complain(f"{address}: {reason}")

@@ -20,7 +20,7 @@ from botprobe.contract.evaluation import evaluation_document
 from botprobe.errors import InputError
 from botprobe.judging import judge_of
 from botprobe.model.mail import IpAddress
-from botprobe.model.text import visible
+from botprobe.model.text import counted, visible
 from botprobe.model.verdict import Case, Label
 from botprobe.pipeline import rejudged
 
@@ -78,7 +78,10 @@ def evaluation_screen(found: Evaluation, missing: int) -> RenderableType:
             )
             for one in found.reliability
         ),
-        Text(f"\n{found.hosts} hosts; {missing} of the table were never investigated", "dim"),
+        Text(
+            f"\n{counted(found.hosts, 'host')}; {missing:,} of the table were never investigated",
+            "dim",
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from botprobe.export.dnszones import zone_of
 from botprobe.export.formats import FORMATS
 from botprobe.export.postfix import action_of
 from botprobe.model.finding import Finding
+from botprobe.model.text import counted
 from botprobe.model.verdict import Label
 from botprobe.report.files import write_bytes, write_whole
 from botprobe.settings import Settings
@@ -49,6 +50,7 @@ Action = Annotated[
     str,
     typer.Option(
         callback=checked(action_of),
+        metavar="ACTION",
         help="postfix: reject, discard, hold, defer, warn, dunno or filter:TRANSPORT:DESTINATION.",
     ),
 ]
@@ -58,7 +60,9 @@ Zone = Annotated[
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="File, or for arf and xarf the folder of the mails."),
+    typer.Option(
+        "--output", "-o", metavar="PATH", help="File, or for arf and xarf the folder of the mails."
+    ),
 ]
 
 
@@ -107,7 +111,9 @@ def _write(form: Format, request: _Request, output: Path | None) -> None:
     if form.blocks:
         left = [finding for finding in findings if finding.handed_to_us]
         if len(left) < len(findings):
-            complain(f"{len(findings) - len(left)} hosts left out: they delivered nothing to us")
+            complain(
+                f"{counted(len(findings) - len(left), 'host')} left out: delivered nothing to us"
+            )
         findings = left
     text = form.write(findings, request.publication)
     if output is None:
@@ -134,4 +140,4 @@ async def _write_mails(form: str, request: _Request, folder: Path) -> None:
             made = ABUSE_MAILS[form](finding, mail, publication)
             write_bytes(folder / f"{finding.evidence_id}.{form}.eml", made, mode=0o640)
             written += 1
-    complain(f"{written} reports in {folder}; look at each before you send it")
+    complain(f"{counted(written, 'report')} in {folder}; look at each before you send it")

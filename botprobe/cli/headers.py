@@ -25,7 +25,7 @@ from botprobe.scoping import trust_settings
 def headers(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="Mails, mboxes, Maildirs; - is standard input."),
+        typer.Argument(metavar="FILE", help="Mails, mboxes, Maildirs; - is standard input."),
     ],
     config: ConfigFile = None,
     as_json: AsJson = False,

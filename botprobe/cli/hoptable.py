@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from botprobe.contract.case import rfc3339
+from botprobe.intake.header import NO_FIELD
 from botprobe.model.mail import Hop, IpAddress, Mail, Trust
 from botprobe.model.text import visible
 
@@ -28,13 +29,15 @@ def mail_chain(mail: Mail, labels: Mapping[IpAddress, Text] | None = None) -> Re
         mail: the mail.
         labels: the label of each host that was investigated; None if nobody was.
     """
+    title = Text(visible(mail.file), style="bold")
+    if NO_FIELD in mail.errors:
+        return Group(title, Text(f"  no mail: {NO_FIELD}", style="red"), Text())
     table = Table.grid(padding=(0, 2))
     for hop in mail.hops:
         label = labels.get(hop.ip, Text()) if labels and hop.ip else Text()
         table.add_row(*_hop_cells(hop), *([label] if labels else []))
         for reason in hop.reasons:
             table.add_row("", "", "", Text(visible(reason), style="dim", overflow="fold"))
-    title = Text(visible(mail.file), style="bold")
     letter = Text(f"  {visible(mail.subject or 'no subject')}", style="italic")
     letter.append(f"  from {visible(mail.sender or 'nobody')}", style="dim")
     errors = [Text(f"  {visible(error)}", style="red") for error in mail.errors]
@@ -44,6 +47,8 @@ def mail_chain(mail: Mail, labels: Mapping[IpAddress, Text] | None = None) -> Re
 
 def source_sentence(mail: Mail) -> str:
     """Say who delivered the mail to us, or why that is not known and what would help."""
+    if not mail.hops:
+        return "Boundary unknown: there is no Received field."
     boundary = mail.boundary
     hop = next((hop for hop in mail.hops if hop.index == boundary.hop), None)
     if hop is None or hop.ip is None:

@@ -8,6 +8,7 @@ from botprobe.cli.exitcodes import ExitCode
 from botprobe.cli.scanboard import LiveBoard, shown
 from botprobe.cli.stderr import complain
 from botprobe.model.mail import Mail
+from botprobe.model.text import counted
 from botprobe.model.verdict import Case, Label
 from botprobe.pipeline import Candidate
 from botprobe.settings import Settings
@@ -53,7 +54,7 @@ def investigate(
     try:
         return Investigation(tuple(asyncio.run(run())), tuple(troubles))
     except KeyboardInterrupt:
-        complain(f"interrupted; {board.done} of {len(candidates)} hosts were done and are kept")
+        complain(f"interrupted; {board.done} of {counted(len(candidates), 'host')} done and kept")
         raise
 
 

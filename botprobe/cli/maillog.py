@@ -25,7 +25,7 @@ MAX_JOBS = 2
 
 Files = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE...", help="Mail logs, also .gz .xz .bz2 .zst; - is stdin."),
+    typer.Argument(metavar="FILE", help="Mail logs, also .gz .xz .bz2 .zst; - is stdin."),
 ]
 DnsFiles = Annotated[
     list[Path] | None,
@@ -64,7 +64,9 @@ RejectKinds = Annotated[
 ]
 Year = Annotated[
     int | None,
-    typer.Option(help="Year of each file's first stamp, if it has none.", min=1970, max=9998),
+    typer.Option(
+        metavar="YEAR", help="Year of each file's first stamp, if it has none.", min=1970, max=9998
+    ),
 ]
 Holidays = Annotated[
     Path | None, typer.Option(help="File of holidays, one ISO date per line.", metavar="FILE")
@@ -73,7 +75,9 @@ Country = Annotated[str | None, typer.Option(help="Country whose holidays count.
 Acted = Annotated[
     datetime | None,
     typer.Option(
-        help="Since when a filter is in force: compare before and after.", formats=["%Y-%m-%d"]
+        metavar="DATE",
+        help="Since when a filter is in force: compare before and after.",
+        formats=["%Y-%m-%d"],
     ),
 ]
 AccessMap = Annotated[
@@ -93,7 +97,9 @@ Follow = Annotated[
 ]
 Jobs = Annotated[
     int | None,
-    typer.Option(help="Processes that read; by default two for big logs.", min=1, max=64),
+    typer.Option(
+        metavar="N", help="Processes that read; by default two for big logs.", min=1, max=64
+    ),
 ]
 
 

@@ -27,7 +27,7 @@ from botprobe.pipeline import Candidate
 
 
 def probe(
-    addresses: Annotated[list[str], typer.Argument(metavar="IP...", help="Hosts to ask.")],
+    addresses: Annotated[list[str], typer.Argument(metavar="IP", help="Hosts to ask.")],
     config: ConfigFile = None,
     as_json: AsJson = False,
     jsonl: AsJsonLines = False,

@@ -30,7 +30,7 @@ from botprobe.observers.proxytrace.trace import trace
 
 Captures = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[CAPTURE...]", help="pcap or pcapng, also .gz; or a folder of them."),
+    typer.Argument(metavar="CAPTURE", help="pcap or pcapng, also .gz; or a folder of them."),
 ]
 Logs = Annotated[
     list[Path] | None,
@@ -42,7 +42,8 @@ Interface = Annotated[
     str | None, typer.Option(help="Record this interface until Ctrl-C.", metavar="NAME")
 ]
 Seconds = Annotated[
-    float | None, typer.Option(help="Record so long, not until Ctrl-C.", min=0.1, max=86_400)
+    float | None,
+    typer.Option(metavar="SECONDS", help="Record so long, not until Ctrl-C.", min=0.1, max=86_400),
 ]
 Proxies = Annotated[
     list[str] | None,
@@ -68,7 +69,9 @@ Inside = Annotated[
 ]
 Year = Annotated[
     int | None,
-    typer.Option(help="Year of a log's stamps, if they have none.", min=1970, max=9998),
+    typer.Option(
+        metavar="YEAR", help="Year of a log's stamps, if they have none.", min=1970, max=9998
+    ),
 ]
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from botprobe.cli.proxytrace_document import ours, stamp
 from botprobe.cli.reading import files_read, lines_read
 from botprobe.contract.case import rfc3339
-from botprobe.model.text import visible
+from botprobe.model.text import counted, visible
 from botprobe.observers.capture import CaptureNotes
 from botprobe.observers.proxytrace.advice import Advice
 from botprobe.observers.proxytrace.model import Answer, Trace
@@ -185,7 +185,10 @@ def _advice(to_do: Sequence[Advice]) -> list[RenderableType]:
 
 
 def _reading(tracing: Tracing, notes: CaptureNotes) -> RenderableType:
-    text = f"{files_read(notes)}, {notes.packets:,} packets of interest, {tracing.unread:,} unread"
+    text = (
+        f"{files_read(notes)}, {counted(notes.packets, 'packet')} of interest, "
+        f"{tracing.unread:,} unread"
+    )
     if tracing.dropped:
-        text += f", {tracing.dropped:,} packets beyond the bound on connections"
+        text += f", {counted(tracing.dropped, 'packet')} beyond the bound on connections"
     return Text(text, style="dim")

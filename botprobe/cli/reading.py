@@ -5,6 +5,7 @@ from typing import Protocol
 from botprobe.cli.exitcodes import ExitCode
 from botprobe.cli.stderr import complain
 from botprobe.errors import InputError
+from botprobe.model.text import counted
 from botprobe.observers.reading import ReadNotes
 
 
@@ -27,7 +28,7 @@ def tell_unread(notes: ReadNotes, what: str) -> ExitCode:
 
 def files_read(notes: ReadNotes) -> str:
     """Say in a few words how many files there were, and how many were not read whole."""
-    files = "1 file" if notes.files == 1 else f"{notes.files:,} files"
+    files = counted(notes.files, "file")
     return f"{files}, {len(notes.damaged):,} not read whole" if notes.damaged else files
 
 
@@ -47,8 +48,7 @@ class Lines(Protocol):
         """Of these again, lines that were skipped as too long."""
 
 
-def lines_read(counted: Lines) -> str:
+def lines_read(logs: Lines) -> str:
     """Say how many lines of logs there were, and how many say nothing."""
-    read = "1 line" if counted.lines == 1 else f"{counted.lines:,} lines"
-    skipped = f", {counted.too_long:,} of them skipped as too long" if counted.too_long else ""
-    return f"{read} read, {counted.unread:,} not understood{skipped}"
+    skipped = f", {logs.too_long:,} of them skipped as too long" if logs.too_long else ""
+    return f"{counted(logs.lines, 'line')} read, {logs.unread:,} not understood{skipped}"

@@ -13,6 +13,7 @@ from rich.text import Text
 from botprobe.cli.options import AsJson, AsJsonLines, ConfigFile, Explain, StorePath, settings_from
 from botprobe.cli.render import LABEL_STYLES, print_cases, stdout_console
 from botprobe.judging import judge_of
+from botprobe.model.text import counted
 from botprobe.model.verdict import Case, Label
 from botprobe.pipeline import rejudged
 from botprobe.settings import Settings
@@ -64,7 +65,9 @@ def changes_screen(old: Sequence[Case], new: Sequence[Case]) -> RenderableType:
         for (before, after), count in moves.most_common()
     ]
     rules = next((case.verdict.rules for case in new if case.verdict.rules), "none")
-    summary = f"{len(new)} hosts judged by rules {rules}, {moves.total()} labels change"
+    summary = (
+        f"{counted(len(new), 'host')} judged by rules {rules}, labels changed: {moves.total():,}"
+    )
     return Group(*lines, Text(summary))
 
 

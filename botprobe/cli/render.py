@@ -31,7 +31,7 @@ from botprobe.contract.wording import (
 from botprobe.model.facts import NOT_ASKED, NOTHING_OBSERVED
 from botprobe.model.mail import Mail
 from botprobe.model.outcome import NotMeasured
-from botprobe.model.text import visible
+from botprobe.model.text import counted, visible
 from botprobe.model.verdict import Case, Evidence, Label, Verdict
 
 LABEL_STYLES = {
@@ -125,8 +125,9 @@ def summary(cases: Sequence[Case]) -> RenderableType:
         for label, style in LABEL_STYLES.items()
         if counts[Label(label)]
     ]
-    hosts = "1 host" if len(cases) == 1 else f"{len(cases)} hosts"
-    line = Text(": " if parts else "").join([Text(hosts), Text(", ").join(parts)])
+    line = Text(": " if parts else "").join(
+        [Text(counted(len(cases), "host")), Text(", ").join(parts)]
+    )
     return Group(line, *(Text(text, style="yellow") for text in unmeasured(cases)))
 
 
@@ -141,7 +142,7 @@ def unmeasured(cases: Sequence[Case]) -> list[str]:
         and outcome not in {NOT_ASKED, NOTHING_OBSERVED}
     )
     return [
-        f"not measured: {probe} of {count} of {len(probed)} hosts: {visible(reason)}"
+        f"not measured: {probe} of {count} of {counted(len(probed), 'host')}: {visible(reason)}"
         for (probe, reason), count in reasons.most_common(MOST_REASONS)
     ]
 

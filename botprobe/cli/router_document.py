@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from botprobe.contract.case import rfc3339
 from botprobe.observers.capture import CaptureNotes
 from botprobe.observers.router.credit import Action, CreditRule
 from botprobe.observers.router.table import Judgement, Standing, own_ratio
@@ -58,5 +59,5 @@ def _address(judged: Judgement, taken: Action) -> dict[str, Any]:
         "mailbox_connections": entry.fetches,
         "destinations": entry.destinations,
         "systems": entry.systems,
-        "last": datetime.fromtimestamp(entry.last, UTC).isoformat(),
+        "last": rfc3339(datetime.fromtimestamp(entry.last, UTC)),
     }

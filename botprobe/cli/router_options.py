@@ -53,9 +53,15 @@ Captures = Annotated[
         "--pcap", help="Capture (pcap, pcapng, gz) or folder of them; repeatable.", metavar="FILE"
     ),
 ]
-Threshold = Annotated[int, typer.Option(help="Credit above which a host is suspected.", min=1)]
-SmtpCredit = Annotated[int, typer.Option(help="Credit for a packet that sends.", min=1)]
-MailboxCredit = Annotated[int, typer.Option(help="Credit for a packet that fetches.", max=0)]
+Threshold = Annotated[
+    int, typer.Option(metavar="N", help="Credit above which a host is suspected.", min=1)
+]
+SmtpCredit = Annotated[
+    int, typer.Option(metavar="N", help="Credit for a packet that sends.", min=1)
+]
+MailboxCredit = Annotated[
+    int, typer.Option(metavar="N", help="Credit for a packet that fetches.", max=0)
+]
 Allow = Annotated[
     list[str] | None,
     typer.Option(
@@ -78,8 +84,12 @@ Inside = Annotated[
         help="Whose mail counts: the networks behind the router.", metavar="CIDR", callback=NETWORKS
     ),
 ]
-Sampling = Annotated[int, typer.Option(help="Count one packet of so many.", min=1, max=10_000)]
-Cleanup = Annotated[int, typer.Option(help="Seconds until a silent host is forgotten.", min=10)]
+Sampling = Annotated[
+    int, typer.Option(metavar="N", help="Count one packet of so many.", min=1, max=10_000)
+]
+Cleanup = Annotated[
+    int, typer.Option(metavar="SECONDS", help="Seconds until a silent host is forgotten.", min=10)
+]
 Enforce = Annotated[bool, typer.Option("--enforce", help="Act, instead of only reporting.")]
 OnSuspects = Annotated[
     Act, typer.Option("--action", help="What --enforce does to the mail of suspects.")
@@ -87,11 +97,15 @@ OnSuspects = Annotated[
 SinkPlace = Annotated[
     str, typer.Option("--sink", help="Where mail is redirected to.", metavar="[ADDRESS:]PORT")
 ]
-BlockFor = Annotated[int, typer.Option(help="Seconds that a block holds.", min=1)]
+BlockFor = Annotated[
+    int, typer.Option(metavar="SECONDS", help="Seconds that a block holds.", min=1)
+]
 NoConfirm = Annotated[
     bool, typer.Option("--no-confirm", help="Act on credit alone; ask nobody on port 25.")
 ]
-Every = Annotated[float, typer.Option(help="Seconds between two looks.", min=0.05)]
+Every = Annotated[
+    float, typer.Option(metavar="SECONDS", help="Seconds between two looks.", min=0.05)
+]
 Seconds = Annotated[
     float | None,
     typer.Option("--for", help="Stop after so many seconds.", metavar="SECONDS", min=0),
@@ -100,7 +114,7 @@ SinkListen = Annotated[
     str, typer.Option("--listen", help="Where to listen.", metavar="[ADDRESS:]PORT")
 ]
 SinkFolder = Annotated[Path, typer.Option(help="Where mails are kept.", metavar="DIR")]
-SinkMegabytes = Annotated[int, typer.Option("--max-mb", help="Megabytes kept.", min=1)]
+SinkMegabytes = Annotated[int, typer.Option("--max-mb", metavar="N", help="Megabytes kept.", min=1)]
 
 
 _ACTING = ("action", "sink_place", "block_for")

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from botprobe.cli.reading import files_read
+from botprobe.model.text import counted
 from botprobe.observers.capture import CaptureNotes
 from botprobe.observers.router.credit import CreditRule
 from botprobe.observers.router.table import Judgement, Standing, own_ratio
@@ -72,7 +73,8 @@ def router_screen(
         parts.append(Text(f"and {hidden} more: --json shows all", style="dim"))
     parts.append(_summary(judged, rule))
     if notes is not None:
-        parts.append(Text(f"{notes.packets:,} packets of {files_read(notes)}", style="dim"))
+        read = f"{counted(notes.packets, 'packet')} of {files_read(notes)}"
+        parts.append(Text(read, style="dim"))
     return Group(*parts)
 
 
@@ -116,7 +118,7 @@ def _summary(judged: Sequence[Judgement], rule: CreditRule) -> Text:
     ]
     ratio = own_ratio(one.entry for one in judged)
     asks = "unknown" if ratio is None else f"1:{ratio:.1f}"
-    line = Text(f"{len(judged)} addresses: ") if parts else Text("no mail traffic")
+    line = Text(f"{counted(len(judged), 'address')}: ") if parts else Text("no mail traffic")
     line.append_text(Text(", ").join(parts))
     return line.append(
         f"; threshold {rule.threshold}, this site sends to fetches {asks}", style="dim"

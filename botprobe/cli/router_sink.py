@@ -8,6 +8,7 @@ from pathlib import Path
 
 from botprobe.cli.stderr import complain
 from botprobe.errors import UsageError
+from botprobe.model.text import counted
 from botprobe.observers.router.sink import open_sink
 
 
@@ -32,7 +33,7 @@ def run_sink(
                     async with asyncio.timeout(seconds):
                         await asyncio.Event().wait()
             finally:
-                complain(f"{sink.kept} mails kept, {sink.refused} refused")
+                complain(f"{counted(sink.kept, 'mail')} kept, {sink.refused:,} refused")
 
     with suppress(KeyboardInterrupt):
         asyncio.run(run())

@@ -43,7 +43,7 @@ from botprobe.scoping import trust_settings
 def scan(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="Mails, mboxes, Maildirs; - is standard input."),
+        typer.Argument(metavar="FILE", help="Mails, mboxes, Maildirs; - is standard input."),
     ],
     config: ConfigFile = None,
     trusted_network: TrustedNetworks = None,

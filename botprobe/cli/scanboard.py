@@ -15,6 +15,7 @@ from botprobe.cli.render import LABEL_STYLES
 from botprobe.model.mail import IpAddress
 from botprobe.model.outcome import Measured, Outcome
 from botprobe.model.target import Target
+from botprobe.model.text import counted
 from botprobe.model.verdict import Case
 
 # A screenful: more lines than this only scroll away.
@@ -65,7 +66,7 @@ class LiveBoard:
         )
         footer.add_row(
             ProgressBar(total=self._total, completed=self.done, width=24),
-            Text(f"{self.done} of {self._total} hosts"),
+            Text(f"{self.done} of {counted(self._total, 'host')}"),
             counts,
         )
         return footer

@@ -11,6 +11,7 @@ from botprobe.cli.exitcodes import ExitCode
 from botprobe.cli.options import STORE_PLACE, AsJson, ConfigFile, StorePath, settings_from
 from botprobe.cli.render import print_json
 from botprobe.errors import ConfigError
+from botprobe.model.text import counted
 from botprobe.service.again import parse_again
 from botprobe.settings import Settings
 from botprobe.store.upkeep import Finding
@@ -61,7 +62,7 @@ def copy(
     ],
 ) -> None:
     """Copy a store into another database, and count on both sides: all or nothing."""
-    print(f"copied: {asyncio.run(_copy(source, target)):,} rows, as many on both sides")
+    print(f"copied: {counted(asyncio.run(_copy(source, target)), 'row')}, as many on both sides")
 
 
 @store.command()
@@ -91,7 +92,7 @@ async def _copy(source: str, target: str) -> int:
     def told(table: str, rows: int) -> None:
         copied[table] = rows
         if sys.stderr.isatty():
-            print(f"\r{table}: {rows:,} rows\x1b[K", end="", file=sys.stderr, flush=True)
+            print(f"\r{table}: {counted(rows, 'row')}\x1b[K", end="", file=sys.stderr, flush=True)
 
     places = [settings_from(None, store=place) for place in (source, target)]
     async with (

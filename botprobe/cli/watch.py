@@ -46,7 +46,7 @@ MetricsPlace = Annotated[
 def watch(
     mailboxes: Annotated[
         list[str] | None,
-        typer.Argument(metavar="MAILDIR...", help="Maildirs, or directories with mails."),
+        typer.Argument(metavar="MAILDIR", help="Maildirs, or directories with mails."),
     ] = None,
     config: ConfigFile = None,
     after: Annotated[

@@ -14,7 +14,7 @@ from botprobe.contract.wording import main_reason
 from botprobe.model.mail import IpAddress
 from botprobe.model.outcome import Outcome
 from botprobe.model.target import Target
-from botprobe.model.text import visible
+from botprobe.model.text import counted, visible
 from botprobe.model.verdict import Case
 from botprobe.model.work import Arrival, Claim
 from botprobe.service.audience import Status
@@ -106,7 +106,7 @@ class WatchBoard:
             return Text("starting", style="dim")
         waiting = "?" if status.waiting is None else str(status.waiting)
         line = Text.assemble(
-            (f"{self._taken} mails", "bold"),
+            (counted(self._taken, "mail"), "bold"),
             f" ({self._mails}/min)  ",
             (f"{waiting} waiting", "bold"),
             f"  {status.under_way} under way  {self._cases} hosts/min  ",

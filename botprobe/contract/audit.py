@@ -5,7 +5,7 @@ from typing import Any
 
 from botprobe.contract.case import rfc3339
 from botprobe.model.audit import AuditRow, IpNetwork
-from botprobe.model.text import visible
+from botprobe.model.text import counted, visible
 
 SCHEMA = "botprobe/audit/1"
 
@@ -62,7 +62,7 @@ def abuse_reply(
         f"Network:        {network}",
         f"From:           {', '.join(sources) or 'not recorded'}",
         f"First, last:    {rfc3339(rows[-1].at)}, {rfc3339(rows[0].at)}",
-        f"Investigations: {len(rows)} of {len({row.address for row in rows})} addresses",
+        f"Investigations: {len(rows)} of {counted(len({row.address for row in rows}), 'address')}",
         "",
         "At most this was sent in one investigation:",
         *(f"  - {visible(line)}" for line in rows[0].asked),

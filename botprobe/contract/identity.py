@@ -48,9 +48,10 @@ class Identity:
     @property
     def description(self) -> str:
         """One line for the file and for DNS."""
+        rhythm = "an hour" if self.cooldown_hours == 1 else f"{self.cooldown_hours:g} hours"
         return (
             f"{self.organisation} asks each host that sent spam to it, or that such a mail names "
-            f"as its origin, once in {self.cooldown_hours:g} hours what it is. Nobody logs in, no "
+            f"as its origin, once in {rhythm} what it is. Nobody logs in, no "
             f"mail is offered. To be left alone, write to {self.contact}."
         )
 

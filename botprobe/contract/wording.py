@@ -33,7 +33,7 @@ from botprobe.model.results import (
     WindowsAnswer,
     WindowsResult,
 )
-from botprobe.model.text import visible
+from botprobe.model.text import counted, visible
 from botprobe.model.verdict import Case, Label, Verdict
 
 # A line of a report, not a dump: the whole reply stands in the JSON beside it.
@@ -53,9 +53,9 @@ def ping_line(outcome: Outcome[PingResult]) -> str:
             return f"not measured: {visible(reason)}"
         case Measured(result) if result.alive:
             rtt = "" if result.rtt_ms is None else f", {result.rtt_ms:.1f} ms"
-            return f"alive, {result.received} of {result.sent} replies{rtt}"
+            return f"alive, {result.received} of {counted(result.sent, 'reply', 'replies')}{rtt}"
         case Measured(result):
-            return f"silent, {result.sent} requests"
+            return f"silent, {counted(result.sent, 'request')}"
 
 
 def os_line(outcome: Outcome[OsResult]) -> str:
@@ -139,28 +139,28 @@ def traffic_line(saw: ObservedTraffic) -> str:
             more = f" and {len(saw.peers) - MAX_PEERS} more" if len(saw.peers) > MAX_PEERS else ""
             way = "ordered" if saw.role is ProxyRole.ORDERED else "carried"
             side = "through" if saw.role is ProxyRole.ORDERED else "for"
-            return f"proxy traffic: {way} {saw.mails:,} mails {side} {peers}{more}"
+            return f"proxy traffic: {way} {counted(saw.mails, 'mail')} {side} {peers}{more}"
 
 
 def _mail_log(saw: MailLogTraffic) -> str:
     refused = sum(count for _, count in saw.rejects)
     said = [
-        f"{saw.connects:,} connections ({saw.share:.1%} of all)",
-        f"{saw.accepted:,} mails taken",
+        f"{counted(saw.connects, 'connection')} ({saw.share:.1%} of all)",
+        f"{counted(saw.accepted, 'mail')} taken",
         f"{refused:,} refused",
     ]
     if saw.driver_days:
         said.append(f"drove the abnormal load of {', '.join(map(str, saw.driver_days[-3:]))}")
     if saw.mx_queries:
-        said.append(f"asked for {saw.mx_queries:,} MX records itself")
+        said.append(f"asked for {counted(saw.mx_queries, 'MX record')} itself")
     return ", ".join(said)
 
 
 def _router(saw: RouterTraffic) -> str:
     said = [
         f"credit {saw.credit:,}",
-        f"{saw.smtp_packets:,} SMTP packets",
-        f"{saw.pop_imap_packets:,} POP and IMAP packets",
+        counted(saw.smtp_packets, "SMTP packet"),
+        counted(saw.pop_imap_packets, "POP and IMAP packet"),
     ]
     if saw.nat:
         said.append("several hosts behind it")
@@ -168,7 +168,7 @@ def _router(saw: RouterTraffic) -> str:
         said.append("seen in one direction only")
     if saw.action is not RouterAction.ACCEPT:
         done = {RouterAction.DROP: "dropped", RouterAction.REDIRECT: "redirected"}[saw.action]
-        said.append(f"its mail was {done}, {saw.stopped:,} connections")
+        said.append(f"its mail was {done}, {counted(saw.stopped, 'connection')}")
     return ", ".join(said)
 
 
@@ -194,7 +194,7 @@ def span(seconds: float) -> str:
         if seconds >= 2 * length:
             decimals = 1 if unit == "years" else 0
             return f"{seconds / length:.{decimals}f} {unit}"
-    return f"{seconds:.0f} seconds"
+    return counted(round(seconds), "second")
 
 
 def _further_line(outcome: Outcome[object]) -> str:

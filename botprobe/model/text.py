@@ -49,3 +49,16 @@ def _escape(match: re.Match[str]) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def counted(count: int, noun: str, many: str | None = None) -> str:
+    """Write a number with what it counts: ``1 address``, ``2,000 addresses``.
+
+    Args:
+        count: how many.
+        noun: one of it.
+        many: several of it, where that is not made by an s.
+    """
+    if count != 1:
+        noun = many or (f"{noun}es" if noun.endswith("s") else f"{noun}s")
+    return f"{count:,} {noun}"

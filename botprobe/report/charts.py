@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 import pygal
 from pygal.style import Style
 
+from botprobe.model.text import counted
 from botprobe.model.verdict import Label
 from botprobe.report.systems import SystemClass
 from botprobe.report.weekly import Line, TrendWeek, WeeklyReport
@@ -104,7 +105,8 @@ def _systems(report: WeeklyReport, colours: Colours) -> Chart | None:
         for line in report.systems
     ]
     text = "; ".join(
-        f"{name}: {share.count:,} of {share.of:,} hosts told" + _parts(report.systems, index)
+        f"{name}: {share.count:,} of {counted(share.of, 'host')} told"
+        + _parts(report.systems, index)
         for index, (name, share) in enumerate(zip(names, told, strict=True))
     )
     return _stacked(_Caption("chart-systems", "Operating systems", text), names, series, colours)

@@ -6,7 +6,7 @@ Each section says in one sentence what its numbers are a part of.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from botprobe.model.text import visible
+from botprobe.model.text import counted, visible
 from botprobe.model.weekly import ListedHost, PlaceCount
 from botprobe.report.weekly import Line, Look, Share, Turned, WeeklyReport
 
@@ -66,8 +66,8 @@ def headline(report: WeeklyReport) -> str:
     bots = next((line for line in report.verdicts if line.name == "bot"), None)
     number, before = (bots.hosts.count, bots.before.count) if bots else (0, 0)
     return (
-        f"{report.mails.mails:,} mails named {whole(report):,} addresses; "
-        f"{report.told.of:,} were investigated and {number:,} of them are bots "
+        f"{counted(report.mails.mails, 'mail')} named {counted(whole(report), 'address')}; "
+        f"{report.told.of:,} investigated, {number:,} of them taken for bots "
         f"({before:,} in {report.compared})."
     )
 
@@ -90,7 +90,7 @@ def seconds_text(seconds: float | None) -> str:
     for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} seconds"
+    return counted(round(seconds), "second")
 
 
 def system_text(host: ListedHost) -> str:
@@ -112,7 +112,7 @@ def _mails(report: WeeklyReport) -> Section:
         (f"distinct addresses, {name}", count, addresses_before.get(name, 0))
         for name, count in now.addresses
     ]
-    undated = f" {report.undated:,} mails of the store have no date and are in no week."
+    undated = f" Without a date, and so in no week: {counted(report.undated, 'mail')} of the store."
     return Section(
         key="mails",
         title="Mails and hops",
@@ -131,7 +131,7 @@ def _steps(report: WeeklyReport) -> Section:
     return Section(
         key="steps",
         title="What became of the addresses",
-        note=f"Each of the {whole(report):,} addresses named or asked is in one line.",
+        note=f"Each of the {counted(whole(report), 'address')} named or asked is in one line.",
         columns=_columns(report),
         rows=_rows(report.steps),
     )
@@ -141,7 +141,7 @@ def _systems(report: WeeklyReport) -> Section:
     return Section(
         key="systems",
         title="Operating systems",
-        note=f"Of the {report.told.count:,} hosts whose system was told, "
+        note=f"Of the {counted(report.told.count, 'host')} whose system was told, "
         f"out of {report.told.of:,} investigated.",
         columns=_columns(report),
         rows=_rows(report.systems),
@@ -152,7 +152,7 @@ def _generations(report: WeeklyReport) -> Section:
     return Section(
         key="generations",
         title="Systems by generation",
-        note=f"The same {report.told.count:,} hosts, in nmap's words.",
+        note=f"The same {counted(report.told.count, 'host')}, in nmap's words.",
         columns=_columns(report),
         rows=_rows(report.generations),
     )
@@ -162,7 +162,8 @@ def _verdicts(report: WeeklyReport) -> Section:
     return Section(
         key="verdicts",
         title="Verdicts",
-        note=f"Of {report.told.of:,} hosts investigated; mails are those that a host handed to us.",
+        note=f"Of {counted(report.told.of, 'host')} investigated; "
+        "mails are those that a host handed to us.",
         columns=_columns(report),
         rows=_rows(report.verdicts),
     )

@@ -14,6 +14,7 @@ from botprobe.hostlog import HostLog
 from botprobe.model.audit import IpNetwork
 from botprobe.model.facts import Facts
 from botprobe.model.mail import IpAddress, Mail
+from botprobe.model.text import counted
 from botprobe.model.verdict import Case
 from botprobe.pipeline import Candidate, Judge, Pipeline
 from botprobe.scope.budget import surrounding
@@ -89,7 +90,9 @@ class Batch:
         unfinished = [task for task in tasks if not task.done()]
         for task in unfinished:
             task.cancel()
-        self.trouble(f"stop file {self.stop_file}: {len(unfinished)} hosts were not investigated")
+        self.trouble(
+            f"stop file {self.stop_file}: {counted(len(unfinished), 'host')} not investigated"
+        )
 
     async def _heed_optout(self, seen: int) -> int:
         """Break off whom a newer opt-out file names; return which state of it was seen."""

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from botprobe.errors import StoreError
+from botprobe.model.text import counted
 from botprobe.model.work import Presence
 from botprobe.service.patience import Trouble, patiently
 from botprobe.store.base import Workforce
@@ -84,4 +85,6 @@ class Heart:
             return
         buried = await self.store.bury(SILENCE)
         if buried:
-            self.trouble(f"a worker is silent: {buried} hosts that it had claimed are due again")
+            self.trouble(
+                f"a worker is silent; due again of what it claimed: {counted(buried, 'host')}"
+            )

@@ -42,7 +42,12 @@ def check_step(name: str, step: str | None) -> None:
         StoreError: it has made a step that this one does not know.
     """
     if step and step > LATEST_STEP:
-        raise StoreError(f"store {name} has schema {step}, this botprobe reads {LATEST_STEP}")
+        raise StoreError(newer(name, step, LATEST_STEP))
+
+
+def newer(name: str, step: object, ours: object) -> str:
+    """Say that a store is of a newer botprobe, and what to do."""
+    return f"store {name} is of a newer botprobe (schema {step}, ours {ours}): update botprobe"
 
 
 def make_latest(connection: Connection) -> bool:

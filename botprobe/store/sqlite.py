@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from botprobe.errors import StoreError
 from botprobe.store.database import SqlStore
-from botprobe.store.migrating import check_step, make_latest, step_of
+from botprobe.store.migrating import check_step, make_latest, newer, step_of
 
 # Another botprobe may be writing; a longer wait means that something is wrong.
 LOCK_SECONDS = 30
@@ -52,9 +52,7 @@ class SqliteStore(SqlStore):
     def _prepare_tables(self, connection: Connection) -> None:
         version = connection.scalar(text("PRAGMA user_version"))
         if version not in {0, FORMER_VERSION, VERSION}:
-            raise StoreError(
-                f"store {self.name} has schema {version}, this botprobe reads {VERSION}"
-            )
+            raise StoreError(newer(self.name, version, VERSION))
         check_step(self.name, step_of(connection))
         if make_latest(connection):
             connection.execute(text(f"PRAGMA user_version = {VERSION}"))

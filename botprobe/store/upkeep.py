@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from botprobe.errors import StoreError
+from botprobe.model.text import counted
 from botprobe.store.dialects import is_postgres, kept_text
 from botprobe.store.schema import cases, deliveries, hops, host_weeks, hosts, mails, metadata
 
@@ -92,7 +93,9 @@ def copy_all(source: Connection, target: Connection, told: Copied) -> None:
     for table in tables:
         before, after = _count(source, table), _count(target, table)
         if before != after:
-            raise StoreError(f"{table.name}: {before} rows became {after}; nothing was kept")
+            raise StoreError(
+                f"{table.name}: {counted(before, 'row')} became {after:,}; nothing was kept"
+            )
 
 
 def forget(connection: Connection, before: float) -> dict[str, int]:

@@ -72,6 +72,25 @@ class TestScreen:
         assert "--own-host" in text
         assert "--trusted-network" in text
 
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("garbage", "no mail: no header field found"),
+            (
+                "From: s@example.net\nSubject: x\n\n",
+                "Boundary unknown: there is no Received field.",
+            ),
+        ],
+    )
+    def test_advice_that_would_not_help_is_not_given(
+        self, headers: CliRunner, tmp_path: Path, text: str, said: str
+    ) -> None:
+        """Where no line names anybody, no name of an own host mends it."""
+        result = run(headers, write(tmp_path / "a.eml", text))
+
+        assert said in result.stdout
+        assert "--own-host" not in result.output
+
     def test_hostile_text_cannot_steer_the_terminal(
         self, headers: CliRunner, tmp_path: Path
     ) -> None:

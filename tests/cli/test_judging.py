@@ -139,7 +139,7 @@ class TestRejudge:
         """Facts stay, verdicts change, and the weekly figures follow."""
         run(runner, "rejudge", "--write")
 
-        assert "0 labels change" in run(runner, "rejudge").stdout
+        assert "labels changed: 0" in run(runner, "rejudge").stdout
         (document,) = json.loads(run(runner, "host", str(HOST), "--json").stdout)["cases"]
         assert document["verdict"]["label"] == "bot"
         assert document["facts"]["os"]["matches"] != []

@@ -63,6 +63,7 @@ class TestTable:
 
         found = json.loads(done.stdout)["addresses"]
         assert done.exit_code == 0
+        assert {one["last"][-1] for one in found} == {"Z"}
         assert [one["ip"] for one in found if one["standing"] == "suspect"] == [BOT6, BOT]
         assert {one["ip"]: one["standing"] for one in found}[USER] == "normal"
 

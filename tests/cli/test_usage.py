@@ -179,6 +179,17 @@ def test_a_result_has_one_form(arguments: tuple[str, ...], names: tuple[str, str
     assert ended(run(*arguments, second, first)) == wanted
 
 
+@pytest.mark.parametrize("command", ["queue", "report", "host 192.0.2.1", "store check"])
+def test_a_missing_store_names_the_command_that_makes_one(command: str) -> None:
+    """Who mistyped a path sees it, and who has none yet knows what to do."""
+    code, said = ended(run(*command.split(), "--store", "none.sqlite"))
+
+    assert code == ExitCode.FAILURE
+    assert said == (
+        "there is no store none.sqlite: botprobe store init makes one, and so does the first scan"
+    )
+
+
 def test_an_audit_ends_after_it_begins() -> None:
     """An empty answer would say that nobody was ever asked."""
     code, said = ended(run("audit", "--target", "192.0.2.1", "--since", "1d", "--until", "2d"))

@@ -129,7 +129,7 @@ class TestWatchBoard:
         text = console.export_text()
 
         for words in (
-            "1 mails (1/min)",
+            "1 mail (1/min)",
             "5 waiting",
             "1 under way",
             "budget 99",

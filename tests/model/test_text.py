@@ -7,7 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from botprobe.model.text import visible
+from botprobe.model.text import counted, visible
+
+
+class TestCounted:
+    @pytest.mark.parametrize(
+        ("text", "wanted"),
+        [
+            (counted(1, "address"), "1 address"),
+            (counted(0, "address"), "0 addresses"),
+            (counted(2_000, "mail"), "2,000 mails"),
+            (counted(1, "reply", "replies"), "1 reply"),
+            (counted(3, "reply", "replies"), "3 replies"),
+        ],
+    )
+    def test_one_is_not_many(self, text: str, wanted: str) -> None:
+        """A number and its noun agree."""
+        assert text == wanted
 
 
 class TestVisible:

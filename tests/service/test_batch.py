@@ -174,7 +174,7 @@ class TestBatch:
 
         assert cases == []
         assert ping.asked == []
-        assert troubles == [f"stop file {tmp_path / 'stop'}: 2 hosts were not investigated"]
+        assert troubles == [f"stop file {tmp_path / 'stop'}: 2 hosts not investigated"]
 
     async def test_the_stop_file_halts_within_a_second(self, tmp_path: Path) -> None:
         """A host that is being asked is asked no more; what was found before is kept."""

@@ -82,7 +82,9 @@ class TestSteps:
         connection.commit()
         connection.close()
 
-        with pytest.raises(StoreError, match="has schema 9999"):
+        with pytest.raises(
+            StoreError, match=r"is of a newer botprobe \(schema 9999, .*\): update botprobe"
+        ):
             async with SqliteStore(path):
                 pass
 

@@ -82,7 +82,9 @@ class TestSqliteStore:
         connection.execute("pragma user_version = 99")
         connection.close()
 
-        with pytest.raises(StoreError, match="has schema 99"):
+        with pytest.raises(
+            StoreError, match=r"is of a newer botprobe \(schema 99, .*\): update botprobe"
+        ):
             async with SqliteStore(path):
                 pass
 

@@ -7,6 +7,7 @@ from botprobe.classify.rules.base import Group, Rule
 from botprobe.classify.subject import Subject
 from botprobe.model.outcome import Measured
 from botprobe.model.results import ProxyRole, TrafficResult
+from botprobe.model.text import counted
 from botprobe.model.verdict import Family
 
 # The lowest threshold of the router study: at 150, packets of mail servers and of people were
@@ -69,7 +70,7 @@ def ordered_by_proxy(subject: Subject) -> str | None:
     seen = _traffic(subject).proxytrace
     if seen is None or seen.role is not ProxyRole.ORDERED:
         return None
-    return f"it had open proxies send {seen.mails:,} mails"
+    return f"it had open proxies send {counted(seen.mails, 'mail')}"
 
 
 def carried_as_proxy(subject: Subject) -> str | None:
@@ -77,7 +78,7 @@ def carried_as_proxy(subject: Subject) -> str | None:
     seen = _traffic(subject).proxytrace
     if seen is None or seen.role is not ProxyRole.CARRIED:
         return None
-    return f"it carried {seen.mails:,} mails of others as a proxy"
+    return f"it carried {counted(seen.mails, 'mail')} of others as a proxy"
 
 
 _NONE = TrafficResult()

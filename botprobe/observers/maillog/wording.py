@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from statistics import median
 
+from botprobe.model.text import counted
 from botprobe.observers.maillog.analysis import Analysis, Incident
 from botprobe.observers.maillog.digits import told_apart
 from botprobe.observers.maillog.drivers import Cause
@@ -77,13 +78,13 @@ def no_connections(analysis: Analysis) -> str:
         mails = sum(day.mails for day in analysis.days)
         refused = sum(day.rejected + day.sasl_failures for day in analysis.days)
         return (
-            f"The log tells of {mails:,} mails and {refused:,} refusals but of no connection: N_c "
-            "and alpha were not measured. sendmail logs connections from LogLevel 10 on, Exim "
-            "with log_selector = +smtp_connection."
+            f"The log tells of {counted(mails, 'mail')} and {counted(refused, 'refusal')} but of "
+            "no connection: N_c and alpha were not measured. sendmail logs connections from "
+            "LogLevel 10 on, Exim with log_selector = +smtp_connection."
         )
     told = _without_clients(analysis)
     if not told:
-        return f"No event of a mail server was recognised in {analysis.lines:,} lines."
+        return f"No event of a mail server was recognised in {counted(analysis.lines, 'line')}."
     return (
         "The log tells of no connection of a client: alpha was not measured. It has "
         f"{', '.join(told)}."
@@ -102,9 +103,7 @@ def _without_clients(analysis: Analysis) -> list[str]:
         ),
         ("DNS query", "DNS queries"): sum(day.queries or 0 for day in days),
     }
-    return [
-        f"{count:,} {one if count == 1 else many}" for (one, many), count in counts.items() if count
-    ]
+    return [counted(count, one, many) for (one, many), count in counts.items() if count]
 
 
 def effect_sentence(incident: Incident) -> str | None:
@@ -120,10 +119,10 @@ def effect_sentence(incident: Incident) -> str | None:
 def change_table(change: BeforeAfter) -> list[tuple[str, ...]]:
     """Return what an action did, the heads first; each measure is a median of days."""
     columns: list[tuple[str, Medians | None]] = [
-        (f"{change.days_before} days before", change.before),
+        (f"{counted(change.days_before, 'day')} before", change.before),
         (f"{change.days_abnormal} abnormal ones", change.abnormal),
         ("these without their drivers", change.foretold),
-        (f"{change.days_after} days after", change.after),
+        (f"{counted(change.days_after, 'day')} after", change.after),
     ]
     known = [(name, medians) for name, medians in columns if medians is not None]
     rows = [("medians", *(name for name, _ in known))]
@@ -187,8 +186,9 @@ def _health(analysis: Analysis) -> str:
         if (alpha := usual_alpha(analysis.days, holiday=holiday)) is not None
     ]
     return (
-        f"In {len(analysis.days)} days the server took {mails:,} mails in {connects:,} connections "
-        f"of {analysis.client_count:,} clients; alpha is usually {' and '.join(usual)}."
+        f"In {counted(len(analysis.days), 'day')} the server took {counted(mails, 'mail')} in "
+        f"{counted(connects, 'connection')} of {counted(analysis.client_count, 'client')}; "
+        f"alpha is usually {' and '.join(usual)}."
     )
 
 

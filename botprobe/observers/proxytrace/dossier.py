@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from botprobe.model.mail import IpAddress
 from botprobe.model.observation import Observation
 from botprobe.model.results import ProxyRole, ProxyTraffic
+from botprobe.model.text import counted
 from botprobe.observers.proxytrace.model import Answer, Trace
 from botprobe.observers.proxytrace.proxylogs import LoggedOrigin
 from botprobe.observers.proxytrace.trace import Tracing
@@ -30,7 +31,7 @@ def observations(tracing: Tracing) -> list[Observation]:
 def suspects(tracing: Tracing) -> dict[IpAddress, str]:
     """Return the origins that are sure, each with the reason to probe it."""
     return {
-        one.address: f"ordered {one.saw.mails:,} mails from a proxy"
+        one.address: f"ordered {counted(one.saw.mails, 'mail')} from a proxy"
         for one in observations(tracing)
         if isinstance(one.saw, ProxyTraffic) and one.saw.role is ProxyRole.ORDERED
     }
@@ -39,9 +40,9 @@ def suspects(tracing: Tracing) -> dict[IpAddress, str]:
 def logged_suspects(origins: Iterable[LoggedOrigin]) -> dict[IpAddress, str]:
     """Return those whose orders a proxy's log shows as carried out."""
     return {
-        one.address: f"asked a proxy {one.orders - one.refused:,} times for mail connections"
+        one.address: f"asked a proxy {counted(carried_out, 'time')} for mail connections"
         for one in origins
-        if one.orders > one.refused
+        if (carried_out := one.orders - one.refused) > 0
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from botprobe.model.mail import IpAddress
+from botprobe.model.text import counted
 from botprobe.observers.packets.segments import ACK, SYN, Segment, address, read_packet
 from botprobe.observers.proxytrace.orders import MAIL_PORTS, find_order
 
@@ -78,9 +79,9 @@ class Suspects:
         ports = tuple(sorted(self._accepts.get(host, set()) - MAIL_PORTS))
         because = "named by the operator"
         if self._suspicious(host):
-            because = f"opened {sessions:,} mail connections, is no mail server"
+            because = f"opened {counted(sessions, 'mail connection')}, is no mail server"
         if orders:
-            because = f"got {orders:,} packets with an order for a mail connection"
+            because = f"got {counted(orders, 'packet')} with an order for a mail connection"
         return Suspect(
             address=address(host),
             ports=ports,

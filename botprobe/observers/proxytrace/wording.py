@@ -1,5 +1,6 @@
 """What tracing found, in sentences: the same on screen and page."""
 
+from botprobe.model.text import counted
 from botprobe.observers.proxytrace.model import Answer, Trace
 from botprobe.observers.proxytrace.proxylogs import LogTracing
 from botprobe.observers.proxytrace.trace import Tracing
@@ -27,7 +28,7 @@ def verdict(tracing: Tracing) -> str:
     named = sum(origin.sessions for origin in tracing.origins)
     origins = ", ".join(str(one.address) for one in tracing.origins[:3])
     more = f" and {len(tracing.origins) - 3:,} more" if len(tracing.origins) > 3 else ""
-    total = _counted(len(tracing.traces), "mail session")
+    total = counted(len(tracing.traces), "mail session")
     if not named:
         return f"{total} by way of {hosts}; nobody's connection ordered them, as far as captured."
     return f"{total} by way of {hosts}: {named:,} ordered by {origins}{more}."
@@ -39,8 +40,8 @@ def log_verdict(tracing: LogTracing) -> str:
     if not origins:
         return "Nobody asked for a mail connection."
     orders, refused = sum(o.orders for o in origins), sum(o.refused for o in origins)
-    clients = _counted(len(origins), "client")
-    return f"{clients} asked {orders:,} times for a mail connection, {refused:,} times refused."
+    clients = counted(len(origins), "client")
+    return f"{clients} asked {counted(orders, 'time')} for a mail connection, {refused:,} refused."
 
 
 def victim_name(trace: Trace) -> str:
@@ -65,10 +66,6 @@ def mails_of(trace: Trace) -> str:
     to = first.recipients[0] if first.recipients else "?"
     recipients = sum(mail.recipient_count for mail in said.mails)
     return (
-        f"{_counted(count, 'mail')} to {_counted(recipients, 'recipient')}, {size:,} bytes; "
+        f"{counted(count, 'mail')} to {counted(recipients, 'recipient')}, {counted(size, 'byte')}; "
         f"the first from <{first.sender}> to <{to}>"
     )
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

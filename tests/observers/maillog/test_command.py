@@ -145,7 +145,7 @@ class TestCommand:
 
         assert "drove the abnormal load of" in (tmp_path / "page.html").read_text()
         assert "21 observations kept" in kept.stderr
-        assert "1 of 1 suspects are due" in asked.stderr
+        assert "1 of 1 suspect due" in asked.stderr
         (observation,) = after["observations"]
         assert observation["saw"]["driver_days"] == [LAST.isoformat()]
         assert (before["due"], [event["kind"] for event in before["timeline"]]) == (
@@ -166,7 +166,7 @@ class TestCommand:
         done = _botprobe(logs[0], "--year", "2026", "--investigate", "--store", store)
 
         assert done.returncode == 0
-        assert "0 of 1 suspects are due" in done.stderr
+        assert "0 of 1 suspect due" in done.stderr
         assert f"{DRIVER}: " in done.stderr
 
     @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ class TestFollow:
             told = [process.stderr.readline() for _ in range(3)]
 
         assert told[1] == "botprobe: 21 observations kept\n"
-        assert told[2].startswith("botprobe: 1 of 1 suspects are due for botprobe watch")
+        assert told[2].startswith("botprobe: 1 of 1 suspect due for botprobe watch")
 
     def test_what_cannot_be_written_is_tried_again(
         self, history: tuple[Path, Path], tmp_path: Path

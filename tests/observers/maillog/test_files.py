@@ -13,7 +13,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from botprobe.errors import ConfigError, InputError
+from botprobe.errors import InputError, UsageError
 from botprobe.observers.maillog import files
 from botprobe.observers.maillog.calendar import HolidayCalendar, read_holidays
 from botprobe.observers.maillog.files import CHUNK_BYTES, Piece, chunks, pieces, split_long_lines
@@ -323,6 +323,6 @@ class TestHolidayCalendar:
             read_holidays(path)
 
     def test_refuses_an_unknown_country(self) -> None:
-        """A country without a calendar is a wrong setting."""
-        with pytest.raises(ConfigError, match="xx"):
-            HolidayCalendar(country="xx").is_holiday(FIRST)
+        """A country without a calendar is a wrong option, told before anything is read."""
+        with pytest.raises(UsageError, match="xx"):
+            HolidayCalendar(country="xx")

@@ -335,7 +335,7 @@ class TestWithoutConnections:
         assert "botprobe_maillog_connects" not in metrics_text(found)
         assert "not measured" in verdict(found)
         assert "+smtp_connection" in verdict(found)
-        assert "1 mails and 3 refusals" in verdict(found)
+        assert "1 mail and 3 refusals" in verdict(found)
 
     def test_clients_are_known_by_what_they_did(self, count_lines: CountLines) -> None:
         """The busiest, and the dossiers, go by mails and refusals."""
@@ -373,7 +373,7 @@ class TestWithoutConnections:
         """Lines of other programs are no mail."""
         found = analyse(count_lines(["Sep  7 09:00:01 mx sshd[7]: hello"], MONDAY), None, Choices())
 
-        assert verdict(found) == "No event of a mail server was recognised in 1 lines."
+        assert verdict(found) == "No event of a mail server was recognised in 1 line."
 
 
 class TestDominantClient:

@@ -16,7 +16,7 @@ def test_a_driver_is_probed_and_judged_by_what_the_log_knows() -> None:
 
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
-    assert "1 of 1 suspects are due for botprobe watch" in seen["told"]
+    assert "1 of 1 suspect due for botprobe watch" in seen["told"]
     assert seen["probed"] == [DRIVER]
     (case,) = seen["host"]["cases"]
     assert case["facts"]["traffic"]["measured"]
