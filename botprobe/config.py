@@ -7,6 +7,7 @@ what was meant to be closed. Environment variables are called ``BOTPROBE_SECTION
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -178,10 +179,10 @@ def state_directory(environ: Mapping[str, str]) -> Path:
 
 
 def _network(text: str, key: str) -> IpNetwork:
-    try:
-        return unmapped_network(ip_network(text, strict=False))
-    except ValueError as error:
-        raise ConfigError(f"{key}: {text!r} is not a network") from error
+    with suppress(ValueError):
+        if "%" not in text:  # a zone is of one machine only
+            return unmapped_network(ip_network(text, strict=False))
+    raise ConfigError(f"{key}: {text!r} is not a network")
 
 
 def _address(text: str, key: str) -> IpAddress:

@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
 from typing import Annotated
 
 import typer
@@ -12,9 +11,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from botprobe.cli.options import AsJson, ConfigFile, StorePath, only_form, settings_from
+from botprobe.cli.options import NETWORKS, AsJson, ConfigFile, StorePath, only_form, settings_from
 from botprobe.cli.render import print_json, stdout_console
 from botprobe.cli.stderr import complain
+from botprobe.config import networks
 from botprobe.contract.audit import abuse_reply, audit_document
 from botprobe.errors import UsageError
 from botprobe.model.audit import AuditRow, IpNetwork
@@ -29,14 +29,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 _AGE = re.compile(r"([0-9]{1,6})([smhdw])")
 
 
-def _network(text: str) -> IpNetwork:
-    try:
-        return ip_network(text, strict=False)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no network") from None
-
-
-def _moment(text: str) -> datetime:
+def _moment(text: str, key: str) -> datetime:
     """Read a date, a time of RFC 3339, or an age such as ``7d``."""
     age = _AGE.fullmatch(text)
     try:
@@ -44,11 +37,13 @@ def _moment(text: str) -> datetime:
             return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
         moment = datetime.fromisoformat(text)
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{text!r} is no date, time or age (7d)") from None
+        raise UsageError(f"{key}: {text!r} is no date, time or age (7d)") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-Target = Annotated[str, typer.Option(help="Network or address that was asked.", metavar="CIDR")]
+Target = Annotated[
+    str, typer.Option(help="Network or address that was asked.", metavar="CIDR", callback=NETWORKS)
+]
 Since = Annotated[str | None, typer.Option(help="Date, time, or age: 7d.", metavar="WHEN")]
 Until = Annotated[str | None, typer.Option(help="The same.", metavar="WHEN")]
 Reply = Annotated[
@@ -73,8 +68,9 @@ def audit(
     store: StorePath = None,
 ) -> None:
     """Show what was sent into a network, why, and why no more."""
-    settings, network = settings_from(config, store=store), _network(target)
-    start, end = (None if text is None else _moment(text) for text in (since, until))
+    settings, (network,) = settings_from(config, store=store), networks([target], "--target")
+    start = None if since is None else _moment(since, "--since")
+    end = None if until is None else _moment(until, "--until")
     if start is not None and end is not None and end < start:
         raise UsageError("--until is before --since")
     rows, refused = asyncio.run(_read(settings, network, start, end, most))

@@ -55,9 +55,9 @@ def host(
         cases = [rejudged(case, judge) for case in cases]
     if html is not None:
         write_whole(html, host_page(ip, timeline(known, cases), cases))
-    elif as_json:
+    if as_json:
         print_json(history_document(known, cases))
-    else:
+    elif jsonl or html is None:
         if not jsonl:
             stdout_console().print(timeline_table(timeline(known, cases)))
             # The timeline names the refusals; what was found stands in the looks.

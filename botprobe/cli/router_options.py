@@ -47,6 +47,9 @@ def spread(args: list[str]) -> list[str]:
     return spread_out
 
 
+# Beyond these, sums would leave what a database and the kernel can count. Seconds: ten years.
+_MOST, _LONGEST = 1_000_000_000, 315_360_000
+
 Captures = Annotated[
     list[Path] | None,
     typer.Option(
@@ -54,13 +57,13 @@ Captures = Annotated[
     ),
 ]
 Threshold = Annotated[
-    int, typer.Option(metavar="N", help="Credit above which a host is suspected.", min=1)
+    int, typer.Option(metavar="N", help="Credit above which a host is suspected.", min=1, max=_MOST)
 ]
 SmtpCredit = Annotated[
-    int, typer.Option(metavar="N", help="Credit for a packet that sends.", min=1)
+    int, typer.Option(metavar="N", help="Credit for a packet that sends.", min=1, max=_MOST)
 ]
 MailboxCredit = Annotated[
-    int, typer.Option(metavar="N", help="Credit for a packet that fetches.", max=0)
+    int, typer.Option(metavar="N", help="Credit for a packet that fetches.", min=-_MOST, max=0)
 ]
 Allow = Annotated[
     list[str] | None,
@@ -88,7 +91,10 @@ Sampling = Annotated[
     int, typer.Option(metavar="N", help="Count one packet of so many.", min=1, max=10_000)
 ]
 Cleanup = Annotated[
-    int, typer.Option(metavar="SECONDS", help="Seconds until a silent host is forgotten.", min=10)
+    int,
+    typer.Option(
+        metavar="SECONDS", help="Seconds until a silent host is forgotten.", min=10, max=_LONGEST
+    ),
 ]
 Enforce = Annotated[bool, typer.Option("--enforce", help="Act, instead of only reporting.")]
 OnSuspects = Annotated[
@@ -98,7 +104,7 @@ SinkPlace = Annotated[
     str, typer.Option("--sink", help="Where mail is redirected to.", metavar="[ADDRESS:]PORT")
 ]
 BlockFor = Annotated[
-    int, typer.Option(metavar="SECONDS", help="Seconds that a block holds.", min=1)
+    int, typer.Option(metavar="SECONDS", help="Seconds that a block holds.", min=1, max=_LONGEST)
 ]
 NoConfirm = Annotated[
     bool, typer.Option("--no-confirm", help="Act on credit alone; ask nobody on port 25.")
@@ -114,7 +120,9 @@ SinkListen = Annotated[
     str, typer.Option("--listen", help="Where to listen.", metavar="[ADDRESS:]PORT")
 ]
 SinkFolder = Annotated[Path, typer.Option(help="Where mails are kept.", metavar="DIR")]
-SinkMegabytes = Annotated[int, typer.Option("--max-mb", metavar="N", help="Megabytes kept.", min=1)]
+SinkMegabytes = Annotated[
+    int, typer.Option("--max-mb", metavar="N", help="Megabytes kept.", min=1, max=_MOST)
+]
 
 
 _ACTING = ("action", "sink_place", "block_for")
@@ -235,7 +243,7 @@ def place_of(text: str) -> tuple[IpAddress | None, int]:
     """
     address, _, port = text.rpartition(":")
     number = int(port) if port.isascii() and port.isdecimal() else 0
-    if not 0 < number < 65_536:
+    if not 0 < number < 65_536 or "%" in address:
         raise UsageError(f"not [ADDRESS:]PORT: {text}")
     try:
         return (ip_address(address.strip("[]")) if address else None), number

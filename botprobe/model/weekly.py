@@ -16,6 +16,8 @@ from botprobe.model.verdict import Label
 _MONDAY = date(1969, 12, 29)
 """The Monday of the week that holds the epoch."""
 
+# So that the period before a period is on the calendar, too.
+_YEARS = range(1970, 3000)
 _ISO_WEEK = re.compile(r"([0-9]{4})-W([0-9]{2})")
 
 
@@ -36,7 +38,7 @@ class Week:
         """Read ``2026-W47``, or a date, which stands for the week that it is in.
 
         Raises:
-            UsageError: it is neither.
+            UsageError: it is neither, or in no year of which there could be mail.
         """
         match = _ISO_WEEK.fullmatch(text)
         try:
@@ -44,11 +46,11 @@ class Week:
                 day = date.fromisocalendar(int(match[1]), int(match[2]), 1)
             else:
                 day = date.fromisoformat(text)
-            week = cls((day - _MONDAY).days // 7)
-            _ = week.start, week.end  # the first and last weeks of the calendar are not whole
-        except (ValueError, OverflowError) as error:
+        except ValueError as error:
             raise UsageError(f"neither a week (2026-W47) nor a date: {text!r}") from error
-        return week
+        if day.year not in _YEARS:
+            raise UsageError(f"not between {_YEARS[0]} and {_YEARS[-1]}: {text!r}")
+        return cls((day - _MONDAY).days // 7)
 
     def __str__(self) -> str:
         year, week, _ = self.monday.isocalendar()

@@ -29,15 +29,15 @@ def chosen_periods(
     Raises:
         UsageError: a text is no week, or the choices contradict each other.
     """
-    if week and (since or until):
+    if week is not None and (since, until) != (None, None):
         raise UsageError("--week excludes --since and --until")
-    if until and not since:
+    if until is not None and since is None:
         raise UsageError("--until needs --since")
     last_whole = Week.of(now) + -1
-    if since:
-        period = Period(Week.parse(since), Week.parse(until) if until else last_whole)
+    if since is not None:
+        period = Period(Week.parse(since), last_whole if until is None else Week.parse(until))
     elif week == THIS_WEEK:
         period = Period(last_whole + 1, last_whole + 1)
     else:
-        period = Period.parse(week) if week else Period(last_whole, last_whole)
-    return period, Period.parse(compare) if compare else period.before
+        period = Period(last_whole, last_whole) if week is None else Period.parse(week)
+    return period, period.before if compare is None else Period.parse(compare)

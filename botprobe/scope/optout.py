@@ -70,10 +70,18 @@ def parse_party(word: str) -> Party:
     except ValueError:
         name = word.removeprefix("*").rstrip(".").lower()
         if not name.isascii():
-            name = name.encode("idna").decode("ascii")
+            name = _in_ascii(name)
         if _TOP_LEVEL.fullmatch(name) or _DOMAIN.fullmatch(name.removeprefix(".")):
             return Domain(name.removeprefix("."))
     raise ValueError(f"neither network nor name nor AS: {word[:50]!r}")
+
+
+def _in_ascii(name: str) -> str:
+    """Write a name as DNS does (RFC 3490); what cannot be written so is no name, and empty."""
+    try:
+        return name.encode("idna").decode("ascii")
+    except UnicodeError:
+        return ""
 
 
 def is_too_wide(party: Party) -> bool:

@@ -163,6 +163,18 @@ class TestHost:
         assert today["verdict"]["label"] == "bot"
         assert kept["facts"] == today["facts"]
 
+    @pytest.mark.parametrize(("form", "shown"), [("--json", "{"), ("--jsonl", "{"), (None, "")])
+    def test_a_page_takes_no_other_form_away(
+        self, runner: CliRunner, tmp_path: Path, form: str | None, shown: str
+    ) -> None:
+        """As with scan: the page is a file, and what else was asked for is printed."""
+        page = tmp_path / "host.html"
+
+        result = run(runner, "host", str(HOST), "--html", page, *([form] if form else []))
+
+        assert str(HOST) in page.read_text("utf-8")
+        assert result.stdout[:1] == shown
+
 
 async def standings(path: Path) -> set[Label]:
     """The labels of the weekly roll-up."""

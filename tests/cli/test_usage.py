@@ -18,6 +18,7 @@ TRUST = (
     ("--own-host", ""),
     ("--own-host", " . "),
 )
+REDIRECT = ("--inside", "192.0.2.0/24", "--enforce", "--action", "redirect", "--sink")
 BAD = [
     *[("headers", "mail.eml", *one) for one in TRUST],
     *[("scan", "mail.eml", *one) for one in (*TRUST, HELO, CANARY)],
@@ -44,6 +45,12 @@ BAD = [
     ("report", "--week", "x"),
     ("report", "--compare", "x"),
     ("report", "--since", "x"),
+    ("report", "--week", ""),
+    ("report", "--compare", ""),
+    ("report", "--since", ""),
+    ("report", "--since", "2026-W01", "--until", ""),
+    ("report", "--week", "0001-W01"),
+    ("report", "--week", "2026-W01..9998-W01"),
     ("export", "pdf"),
     ("export", "jsonl", "--label", "evil"),
     ("export", "jsonl", "--days", "nan"),
@@ -64,17 +71,11 @@ BAD = [
     ("router", "--every", "nan"),
     ("router", "rules", "--inside", "x"),
     ("router", "rules", "--allow", "x"),
-    (
-        "router",
-        "rules",
-        "--inside",
-        "192.0.2.0/24",
-        "--enforce",
-        "--action",
-        "redirect",
-        "--sink",
-        "x",
-    ),
+    ("router", "rules", "--inside", "fe80::%eth0/64"),
+    ("router", "rules", "--cleanup", "100000000000000000000"),
+    ("router", "rules", *REDIRECT, "fe80::1%eth0:25"),
+    ("router", "--inside", "192.0.2.0/24", "--enforce", "--block-for", "100000000000000000000"),
+    ("router", "rules", *REDIRECT, "x"),
     ("router", "sink", "--maildir", "x", "--listen", "x"),
     ("router", "sink", "--maildir", "x", "--for", "nan"),
     ("proxytrace", "x.pcap", "--proxy", "x"),
@@ -87,6 +88,7 @@ BAD = [
     ("audit", "--target", "192.0.2.0/24", "--since", "\u00b2d"),
     ("audit", "--target", "192.0.2.0/24", "--until", "x"),
     ("optout", "add", "x", "--contact", "noc@example.net"),
+    ("optout", "add", "\u00e4" * 64 + ".example", "--contact", "noc@example.net"),
     ("optout", "check", "x"),
     ("identity", *HELO),
     ("doctor", *HELO),
@@ -136,6 +138,7 @@ def test_a_value_that_cannot_be_is_a_usage_error(arguments: tuple[str, ...]) -> 
 
     assert code == ExitCode.USAGE
     assert "does not appear" not in said  # Python's words
+    assert "codec" not in said
 
 
 @pytest.mark.parametrize(
@@ -148,6 +151,8 @@ def test_a_value_that_cannot_be_is_a_usage_error(arguments: tuple[str, ...]) -> 
         (("router", "--inside", "x"), "--inside: 'x' is not a network"),
         (("watch", "--again", "1y"), "--again: '1y' is not an interval such as 1h, 24h, 60d"),
         (("watch", "--after", "x"), "--after: 'x' is not one of none, flag, move:FOLDER"),
+        (("audit", "--target", "x"), "--target: 'x' is not a network"),
+        (("audit", "--target", "::1", "--until", "x"), "--until: 'x' is no date, time or age (7d)"),
         (("queue", "--store", ""), "--store: names no file and no database"),
     ],
     ids=str,
