@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from botprobe.cli.given import refuse_idle
 from botprobe.cli.options import ConfigFile, StorePath, checked, settings_from
 from botprobe.cli.stderr import complain
 from botprobe.export.abuse import arf_mail, xarf_mail
@@ -26,6 +27,8 @@ from botprobe.storing import known_store
 AbuseMail = Callable[[Finding, Mapping[str, Any], Publication], bytes]
 
 ABUSE_MAILS: dict[str, AbuseMail] = {"arf": arf_mail, "xarf": xarf_mail}
+
+_ZONES = ("rbldnsd", "rpz")
 
 _NAMES = (*FORMATS, *ABUSE_MAILS)
 
@@ -67,6 +70,7 @@ Output = Annotated[
 
 
 def export(
+    ctx: typer.Context,
     form: Form,
     label: Labels = None,
     days: Days = None,
@@ -77,6 +81,8 @@ def export(
     store: StorePath = None,
 ) -> None:
     """Publish verdicts as lists, feeds, zones and abuse reports."""
+    refuse_idle(ctx, {} if form == "postfix" else {"action": "postfix"})
+    refuse_idle(ctx, {} if form in _ZONES else {"zone": " or ".join(_ZONES)})
     settings = settings_from(config, store=store)
     request = _Request(
         settings=settings,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from botprobe.cli.dossier import Investigate, Keep
+from botprobe.cli.given import refuse_idle
 from botprobe.cli.maillog_outputs import Outputs
 from botprobe.cli.maillog_run import Dossiers, Logs, Run
 from botprobe.cli.options import ADDRESSES, NETWORKS, AsJson, ConfigFile, StorePath, settings_from
@@ -104,6 +105,7 @@ Jobs = Annotated[
 
 
 def maillog(
+    ctx: typer.Context,
     files: Files,
     dns: DnsFiles = None,
     pop: PopFiles = None,
@@ -130,6 +132,8 @@ def maillog(
     store: StorePath = None,
 ) -> None:
     """Read a mail server's log: its load, alarms, and who drives it."""
+    refuse_idle(ctx, {} if access_map else {"action": "--access-map"})
+    refuse_idle(ctx, {} if dns else {"mail_host": "--dns"})
     settings = settings_from(config, store=store) if keep_seen or investigate else None
     counted = Choices(without_monitors=without_monitors, with_loopback=with_loopback)
     run = Run(

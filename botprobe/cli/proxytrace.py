@@ -9,6 +9,7 @@ import typer
 
 from botprobe.cli.dossier import Investigate, Keep, keep
 from botprobe.cli.exitcodes import ExitCode
+from botprobe.cli.given import refuse_idle
 from botprobe.cli.options import (
     ADDRESSES,
     NETWORKS,
@@ -76,6 +77,7 @@ Year = Annotated[
 
 
 def proxytrace(
+    ctx: typer.Context,
     captures: Captures = None,
     log: Logs = None,
     interface: Interface = None,
@@ -94,6 +96,7 @@ def proxytrace(
     """Say who ordered the spam that leaves through a proxy."""
     if sum(map(bool, (captures, log, interface))) != 1:
         raise typer.BadParameter("give captures, or --log, or --interface")
+    _refuse_idle(ctx, log=bool(log), live=bool(interface))
     users = [str(one) for one in networks(tuple(inside or ()), "--inside")]
     settings = settings_from(config, store=store)
     outputs = Outputs(as_json=as_json, html=html, inside=users)
@@ -109,6 +112,13 @@ def proxytrace(
     if keep_seen or investigate:
         keep(settings, found.seen, found.suspects if investigate else {})
     raise typer.Exit(found.code)
+
+
+def _refuse_idle(ctx: typer.Context, *, log: bool, live: bool) -> None:
+    """Refuse what is for the other kinds of input."""
+    refuse_idle(ctx, dict.fromkeys(("proxy", "own_domain"), "a capture") if log else {})
+    refuse_idle(ctx, {} if log else {"year": "--log"})
+    refuse_idle(ctx, {} if live else {"seconds": "--interface"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from botprobe.cli.exitcodes import ExitCode
+from botprobe.cli.given import refuse_idle
 from botprobe.cli.options import AsJson, ConfigFile, HtmlFile, StorePath, only_form, settings_from
 from botprobe.cli.render import print_json, stdout_console
 from botprobe.cli.stderr import complain
@@ -56,6 +57,7 @@ Once = Annotated[
 
 
 def report(
+    ctx: typer.Context,
     week: Week = None,
     compare: Compare = None,
     since: Since = None,
@@ -70,6 +72,7 @@ def report(
     store: StorePath = None,
 ) -> None:
     """Sum up a week: mails, systems, verdicts, and what changed."""
+    refuse_idle(ctx, {} if mail else dict.fromkeys(("print_mail", "once"), "--mail"))
     settings = settings_from(config, store=store)
     made = datetime.now(UTC)
     periods = chosen_periods(made, week=week, compare=compare, since=since, until=until)

@@ -34,7 +34,7 @@ from botprobe.cli.router_options import (
     Threshold,
     Whose,
     place_of,
-    refuse_idle,
+    refuse_inaction,
     refuse_lost,
     rule_of,
     rules_of,
@@ -93,7 +93,7 @@ def report(
     if pcap:
         whose = Whose.of(inside, allow)
         raise typer.Exit(show_captures(pcap, whose, view, books, packets=packets))
-    refuse_idle(ctx, enforce, action)
+    refuse_inaction(ctx, action, enforce=enforce)
     pace = Pace(every=every, seconds=seconds, block_seconds=block_for, confirm=not no_confirm)
     choice = action if enforce else None
     _watch(rules_of(inside, allow, sampling, cleanup, choice, sink_place), pace, view, books)
@@ -124,7 +124,7 @@ def rules(
     sink_place: SinkPlace = "2525",
 ) -> None:
     """Print the ruleset that would be loaded, for nft -f."""
-    refuse_idle(ctx, enforce, action)
+    refuse_inaction(ctx, action, enforce=enforce)
     choice = action if enforce else None
     print(ruleset(rules_of(inside, allow, sampling, cleanup, choice, sink_place)), end="")
 

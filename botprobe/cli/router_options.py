@@ -1,6 +1,5 @@
 """The options of ``botprobe router``, and what they come to."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
@@ -10,6 +9,7 @@ from typing import Annotated, Any, Self
 import typer
 from typer.core import TyperGroup
 
+from botprobe.cli.given import given, refuse_idle
 from botprobe.cli.options import NETWORKS
 from botprobe.cli.router_screen import SortBy
 from botprobe.config import networks
@@ -164,18 +164,6 @@ class Whose:
         return not any(address in network for network in self.spared)
 
 
-def given(ctx: typer.Context, names: Collection[str] = ()) -> list[str]:
-    """Return the options that were given on the command line, as they are written there.
-
-    Args:
-        ctx: of the command.
-        names: of the parameters that are looked at; all, if there are none.
-    """
-    written = {one.name: one.opts[0] for one in ctx.command.params}
-    sources = ((name, ctx.get_parameter_source(name or "")) for name in names or written)
-    return [written[name] for name, source in sources if source and source.name == "COMMANDLINE"]
-
-
 def refuse_lost(ctx: typer.Context, *, captures: bool) -> None:
     """Refuse options that would do nothing in the way that the command was called.
 
@@ -184,21 +172,21 @@ def refuse_lost(ctx: typer.Context, *, captures: bool) -> None:
     """
     command = ctx.invoked_subcommand
     if command is not None and (lost := given(ctx)):
-        raise UsageError(f"router: {lost[0]} stands before {command!r}, not behind it")
+        raise UsageError(f"{lost[0]} stands before {command!r}, not behind it")
     if captures and (lost := given(ctx, _LIVE_ONLY)):
-        raise UsageError(f"router: {lost[0]} is for a router that runs, not --pcap")
+        raise UsageError(f"{lost[0]} is for a router that runs, not --pcap")
 
 
-def refuse_idle(ctx: typer.Context, enforce: bool, action: Act) -> None:
+def refuse_inaction(ctx: typer.Context, action: Act, *, enforce: bool) -> None:
     """Refuse to be told how to act by whoever does not say that anything is to be done.
 
     Raises:
         UsageError: an option was given that does nothing.
     """
-    if not enforce and (idle := given(ctx, _ACTING)):
-        raise UsageError(f"router: {idle[0]} needs --enforce")
-    if action is not Act.REDIRECT and given(ctx, ["sink_place"]):
-        raise UsageError("router: --sink needs --action redirect")
+    if not enforce:
+        refuse_idle(ctx, dict.fromkeys(_ACTING, "--enforce"))
+    if action is not Act.REDIRECT:
+        refuse_idle(ctx, {"sink_place": "--action redirect"})
 
 
 def rule_of(threshold: int, smtp: int, mailbox: int, sampling: int) -> CreditRule:

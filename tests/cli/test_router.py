@@ -167,7 +167,7 @@ class TestArguments:
         done = run("--pcap", str(capture), *option)
 
         assert isinstance(done.exception, UsageError)
-        assert str(done.exception) == f"router: {option[0]} is for a router that runs, not --pcap"
+        assert str(done.exception) == f"{option[0]} is for a router that runs, not --pcap"
 
     @pytest.mark.parametrize(
         "option", [("--action", "redirect"), ("--sink", "25"), ("--block-for", "9")]
@@ -177,7 +177,7 @@ class TestArguments:
         live = run("--inside", "198.18.0.0/24", *option)
 
         assert isinstance(live.exception, UsageError)
-        assert str(live.exception) == f"router: {option[0]} needs --enforce"
+        assert str(live.exception) == f"{option[0]} needs --enforce"
 
     @pytest.mark.parametrize("option", [("--action", "redirect"), ("--sink", "25")])
     def test_the_printed_ruleset_is_as_strict(self, option: tuple[str, ...]) -> None:
@@ -185,14 +185,14 @@ class TestArguments:
         done = run("rules", "--inside", "198.18.0.0/24", *option)
 
         assert isinstance(done.exception, UsageError)
-        assert str(done.exception) == f"router: {option[0]} needs --enforce"
+        assert str(done.exception) == f"{option[0]} needs --enforce"
 
     def test_a_sink_needs_mail_that_is_redirected(self) -> None:
         """What is dropped goes nowhere."""
         done = run("rules", "--inside", "198.18.0.0/24", "--enforce", "--sink", "25")
 
         assert isinstance(done.exception, UsageError)
-        assert str(done.exception) == "router: --sink needs --action redirect"
+        assert str(done.exception) == "--sink needs --action redirect"
 
     @pytest.mark.parametrize("command", ["rules", "off", "sink"])
     def test_options_stand_behind_the_name_of_a_command(self, command: str) -> None:
@@ -202,7 +202,7 @@ class TestArguments:
         )
 
         assert isinstance(done.exception, UsageError)
-        assert str(done.exception) == f"router: --inside stands before {command!r}, not behind it"
+        assert str(done.exception) == f"--inside stands before {command!r}, not behind it"
 
     def test_a_shell_pattern_names_many_captures(self) -> None:
         """All names behind the option are captures, until the next option."""

@@ -195,6 +195,27 @@ def test_a_missing_store_names_the_command_that_makes_one(command: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ("proxytrace --log x --proxy 192.0.2.1", "--proxy needs a capture"),
+        ("proxytrace --log x --own-domain example.net", "--own-domain needs a capture"),
+        ("proxytrace x.pcap --year 2026", "--year needs --log"),
+        ("proxytrace x.pcap --seconds 5", "--seconds needs --interface"),
+        ("proxytrace --log x --seconds 5", "--seconds needs --interface"),
+        ("report --once", "--once needs --mail"),
+        ("report --print", "--print needs --mail"),
+        ("maillog x --action HOLD", "--action needs --access-map"),
+        ("maillog x --mail-host 192.0.2.1", "--mail-host needs --dns"),
+        ("export jsonl --action hold", "--action needs postfix"),
+        ("export postfix --zone bots.example", "--zone needs rbldnsd or rpz"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(command: str, line: str) -> None:
+    """Who gives it expects something of it; what is already the default counts as said."""
+    assert ended(run(*command.split())) == (ExitCode.USAGE, line)
+
+
 def test_an_audit_ends_after_it_begins() -> None:
     """An empty answer would say that nobody was ever asked."""
     code, said = ended(run("audit", "--target", "192.0.2.1", "--since", "1d", "--until", "2d"))
