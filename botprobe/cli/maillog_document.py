@@ -31,7 +31,7 @@ def maillog_document(analysis: Analysis) -> dict[str, Any]:
         "model": _model(analysis.model),
         "alarms": [incident_document(incident) for incident in analysis.incidents],
         "drivers": list(analysis.drivers),
-        "days": [_figures(day) for day in analysis.days],
+        "days": [_figures(day) | {"n_c_unknown": day.unknown} for day in analysis.days],
         "hours": _hours(analysis),
         "clients": [_client(client) for client in analysis.clients],
         "monitors": list(analysis.monitors),

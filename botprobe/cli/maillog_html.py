@@ -15,6 +15,7 @@ from botprobe.observers.maillog.wording import (
     change_table,
     effect_sentence,
     model_rows,
+    unknown_sentence,
     verdict,
 )
 from botprobe.report.charts import HEIGHT, WIDTH, Chart, Colours
@@ -46,6 +47,7 @@ def maillog_page(analysis: Analysis, access: str | None = None) -> str:
             access=[] if access is None else access.expandtabs().splitlines(),
             charts=maillog_charts(analysis, Colours.of_page()),
             read=f"{files_read(analysis.read)}: {lines_read(analysis)}",
+            unknown=unknown_sentence(analysis),
             version=__version__,
         )
     )

@@ -65,7 +65,7 @@ class Outputs:
 
 
 def driver_map(analysis: Analysis, action: Action) -> str:
-    """Write the access map of the drivers; masked addresses cannot be in it."""
+    """Write the access map of the drivers."""
     known = {client.client: client.address for client in analysis.clients}
     drivers = [str(known[name]) for name in analysis.drivers if known.get(name) is not None]
     return access_map(drivers, action, "drives the abnormal load of this server")

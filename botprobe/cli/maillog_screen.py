@@ -19,6 +19,7 @@ from botprobe.observers.maillog.wording import (
     effect_sentence,
     incident_sentence,
     model_rows,
+    unknown_sentence,
     verdict,
 )
 
@@ -164,6 +165,7 @@ def _mx_askers(analysis: Analysis) -> RenderableType:
 def _reading(analysis: Analysis) -> RenderableType:
     lines = [f"{files_read(analysis.read)}: {lines_read(analysis)}."]
     lines += [f"  {sample.decode('utf-8', 'replace')}" for sample in analysis.unread_samples]
+    lines += [unknown] if (unknown := unknown_sentence(analysis)) else []
     if analysis.monitors:
         lines.append(f"Monitors recognised: {', '.join(analysis.monitors[:MAX_ROWS])}.")
     return Text("\n".join(visible(line) for line in lines), style="dim")

@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 from botprobe.model.mail import IpAddress
 from botprobe.observers.maillog.alarms import Alarm, find_alarms
 from botprobe.observers.maillog.baseline import WINDOW
 from botprobe.observers.maillog.calendar import HolidayCalendar
+from botprobe.observers.maillog.clients import address_of
 from botprobe.observers.maillog.dnstally import DnsTally, MxAsker
 from botprobe.observers.maillog.drivers import Attribution, attribute
 from botprobe.observers.maillog.effect import BeforeAfter, Effect, before_and_after, foretell
@@ -64,11 +65,8 @@ class ClientSummary:
 
     @property
     def address(self) -> IpAddress | None:
-        """The client's address; None where the log masks it."""
-        try:
-            return ip_address(self.client.removeprefix("IPv6:"))
-        except ValueError:
-            return None
+        """The client's address; None for all those beyond a million."""
+        return address_of(self.client.encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +108,11 @@ class Analysis:
     """Of these, lines that were skipped as too long."""
     unread_samples: tuple[bytes, ...]
     read: ReadNotes
+
+    @property
+    def unknown(self) -> int:
+        """Connections of clients whose address the log does not tell."""
+        return sum(day.unknown for day in self.days)
 
     @property
     def drivers(self) -> tuple[str, ...]:

@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, tzinfo
-from ipaddress import ip_address
 from pathlib import Path
 
 from botprobe.model.mail import IpAddress
-from botprobe.observers.maillog.clients import ClientNames
+from botprobe.observers.maillog.clients import ClientNames, address_of
 from botprobe.observers.maillog.dnscapture import is_capture, scan_capture
 from botprobe.observers.maillog.dnslog import DnsEvents, scan_dns_log
 from botprobe.observers.maillog.events import Unread
@@ -87,7 +86,7 @@ class DnsTally:
         return sorted(askers, key=lambda asker: -asker.mx_queries)
 
     def _add(self, day: date, hour: int, client: bytes, kind: str, count: int) -> None:
-        if not self._mail_hosts or _address(client) in self._mail_hosts:
+        if not self._mail_hosts or address_of(client) in self._mail_hosts:
             self.hours[day, hour] += count
             self.types[kind] += count
             return
@@ -111,10 +110,3 @@ def read_dns_logs(
                 for chunk in chunks(path):
                     tally.add(scan_dns_log(chunk, zone), clock)
     return notes
-
-
-def _address(client: bytes) -> IpAddress | None:
-    try:
-        return ip_address(client.decode("ascii", "replace"))
-    except ValueError:
-        return None

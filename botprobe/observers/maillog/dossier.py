@@ -4,12 +4,12 @@ import heapq
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from ipaddress import ip_address
 
 from botprobe.model.mail import IpAddress
 from botprobe.model.observation import Observation
 from botprobe.model.results import MailLogTraffic
 from botprobe.observers.maillog.analysis import Analysis
+from botprobe.observers.maillog.clients import address_of
 from botprobe.observers.maillog.tally import DayClients, LogTally
 
 # A flood of clients must not fill the store: of these many, the busiest, the log tells.
@@ -21,11 +21,11 @@ def suspects(analysis: Analysis) -> dict[IpAddress, str]:
     found: dict[IpAddress | None, str] = {}
     for asker in analysis.mx_askers:
         why = f"asked for {asker.mx_queries:,} MX records itself on {asker.day}"
-        found[_address(asker.client.encode())] = why
+        found[address_of(asker.client.encode())] = why
     for incident in analysis.incidents:
         for name in incident.drivers:
             why = f"drove the abnormal load of {incident.alarm.day}"
-            found[_address(name.encode())] = why
+            found[address_of(name.encode())] = why
     return {address: why for address, why in found.items() if address is not None}
 
 
@@ -33,8 +33,6 @@ def observations(
     tally: LogTally, analysis: Analysis, zone: tzinfo | None = None
 ) -> list[Observation]:
     """Return what the log knows of its busiest clients and of all suspects.
-
-    Clients that the log masks are in no dossier.
 
     Args:
         tally: what was counted.
@@ -52,7 +50,7 @@ def observations(
     busiest = set(heapq.nlargest(MAX_CLIENTS, seen.activity, key=seen.activity.__getitem__))
     found = []
     for number, day in seen.last.items():
-        address = _address(names[number])
+        address = address_of(names[number])
         if address is None or (number not in busiest and address not in wanted):
             continue
         saw = MailLogTraffic(
@@ -98,7 +96,7 @@ def _driven(analysis: Analysis, client: int) -> tuple[date, ...]:
 
 def _asked(analysis: Analysis, address: IpAddress) -> int:
     asked = (
-        one.mx_queries for one in analysis.mx_askers if _address(one.client.encode()) == address
+        one.mx_queries for one in analysis.mx_askers if address_of(one.client.encode()) == address
     )
     return max(asked, default=0)
 
@@ -112,10 +110,3 @@ def _last_moment(day: date, newest: tuple[date, int], zone: tzinfo | None) -> da
     if day == newest[0]:
         end = datetime.combine(day, time(newest[1])) + timedelta(hours=1)
     return (end.astimezone() if zone is None else end.replace(tzinfo=zone)).astimezone(UTC)
-
-
-def _address(name: bytes) -> IpAddress | None:
-    try:
-        return ip_address(name.decode("ascii", "replace").removeprefix("IPv6:"))
-    except ValueError:
-        return None

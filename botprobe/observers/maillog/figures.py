@@ -7,13 +7,13 @@ mail exchange efficiency (MEE).
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from statistics import median
 
 from botprobe.observers.maillog.calendar import HolidayCalendar
-from botprobe.observers.maillog.clients import ClientNames
+from botprobe.observers.maillog.clients import ClientNames, address_of
 from botprobe.observers.maillog.events import Way
 from botprobe.observers.maillog.tally import HourCounts, LogTally
 
@@ -50,6 +50,8 @@ class Figures:
     holiday: bool = False
     connects: int = 0
     """N_c, without the clients that are left out."""
+    unknown: int = 0
+    """Of these, connections of clients whose address the log does not tell; of days only."""
     mails: int = 0
     """N_f: mails that entered the queue, retries not counted again."""
     activations: int = 0
@@ -109,9 +111,13 @@ class ClientDay:
 
 
 def clients_in(clients: ClientNames, networks: Iterable[Network]) -> frozenset[int]:
-    """Return the numbers of the clients within some networks; masked addresses are in none."""
+    """Return the numbers of the clients within some networks."""
     wanted = tuple(networks)
-    return frozenset(number for number, name in enumerate(clients.names()) if _is_in(name, wanted))
+    return frozenset(
+        number
+        for number, name in enumerate(clients.names())
+        if (address := address_of(name)) and any(address in network for network in wanted)
+    )
 
 
 def monitors(tally: LogTally) -> frozenset[int]:
@@ -159,10 +165,11 @@ def daily(
         connects = sum(count for client, count in clients.connects if client not in left_out)
         not_ours = sum(count for client, count in clients.accepted if client in left_out)
         counts = by_day[day]
-        counts.connects = connects
+        counts.connects = connects + clients.unknown
         counts.queued = max(0, counts.queued - not_ours)
         asked = None if queries is None else queries.get(day, 0)
-        figures.append(_figures(counts, day, None, asked, holiday=calendar.is_holiday(day)))
+        found = _figures(counts, day, None, asked, holiday=calendar.is_holiday(day))
+        figures.append(replace(found, unknown=clients.unknown))
     return figures
 
 
@@ -221,11 +228,3 @@ def _figures(
         postscreen=dict(counts.postscreen),
         queries=queries,
     )
-
-
-def _is_in(name: bytes, networks: tuple[Network, ...]) -> bool:
-    try:
-        address = ip_address(name.decode("ascii", "replace").removeprefix("IPv6:"))
-    except ValueError:
-        return False
-    return any(address in network for network in networks)

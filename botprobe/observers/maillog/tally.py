@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
-from botprobe.observers.maillog.clients import ClientNames, PackedCounts
+from botprobe.observers.maillog.clients import ClientNames, PackedCounts, is_address
 from botprobe.observers.maillog.events import HourEvents, Unread, Way
 from botprobe.observers.maillog.stamps import YearClock, parse_hour
 
@@ -52,6 +52,8 @@ class DayClients:
     connects: PackedCounts = field(default_factory=PackedCounts)
     accepted: PackedCounts = field(default_factory=PackedCounts)
     rejects: PackedCounts = field(default_factory=PackedCounts)
+    unknown: int = 0
+    """Connections of clients whose address the log does not tell."""
 
 
 @dataclass(slots=True)
@@ -62,6 +64,7 @@ class _OpenDay:
     connects: Counter[bytes] = field(default_factory=Counter)
     accepted: Counter[bytes] = field(default_factory=Counter)
     rejects: dict[str, Counter[bytes]] = field(default_factory=dict)
+    sasl_failures: Counter[bytes] = field(default_factory=Counter)
 
 
 class LogTally:
@@ -129,8 +132,7 @@ class LogTally:
         self._open.accepted.update(events.accepted)
         for kind, clients in events.rejects.items():
             self._open.rejects.setdefault(kind, Counter()).update(clients)
-        for client, count in events.sasl_failures.items():
-            self.sasl_clients[self.clients.id_of(client)] += count
+        self._open.sasl_failures.update(events.sasl_failures)
 
     def settle(self) -> None:
         """Bring the day that is still being added to among the others."""
@@ -138,10 +140,22 @@ class LogTally:
             return
         opened, self._open = self._open, None
         day = self.days.setdefault(opened.day, DayClients())
+        day.unknown += self._take_unknown(opened.connects)
         day.connects.add(self.clients.count_by_id(opened.connects))
+        self._take_unknown(opened.accepted)
         day.accepted.add(self.clients.count_by_id(opened.accepted))
         for kind, clients in opened.rejects.items():
-            clients.pop(b"", None)  # nobody in particular
+            self._take_unknown(clients)
             numbered = self.clients.count_by_id(clients)
             day.rejects.add(numbered)
             self.reject_kinds.setdefault(kind, Counter()).update(numbered)
+        self._take_unknown(opened.sasl_failures)
+        self.sasl_clients.update(self.clients.count_by_id(opened.sasl_failures))
+
+    def _take_unknown(self, counts: Counter[bytes]) -> int:
+        """Take out whoever has no address, and return how much that was.
+
+        Each name is looked at once for all of its lines, not line by line: that costs nothing.
+        """
+        new = self.clients.without_number(counts)
+        return sum(counts.pop(client) for client in new if not is_address(client))

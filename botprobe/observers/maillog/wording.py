@@ -106,6 +106,14 @@ def _without_clients(analysis: Analysis) -> list[str]:
     return [counted(count, one, many) for (one, many), count in counts.items() if count]
 
 
+def unknown_sentence(analysis: Analysis) -> str | None:
+    """Return how many connections belong to no client; None where all do."""
+    if not analysis.unknown:
+        return None
+    connections = "connection names" if analysis.unknown == 1 else "connections name"
+    return f"{analysis.unknown:,} {connections} no address: counted in N_c, and nobody's."
+
+
 def effect_sentence(incident: Incident) -> str | None:
     """Return what the day would have been without its drivers; None without any."""
     effect = incident.effect

@@ -66,8 +66,8 @@ class TestObservations:
         assert moments[DRIVER] == datetime(2026, 9, 8, tzinfo=UTC)
         assert moments[ip_address(REGULAR[0])] == datetime(2026, 9, 9, tzinfo=UTC)
 
-    def test_a_masked_client_is_in_no_dossier(self, count_lines: CountLines) -> None:
-        """An address that the log hides cannot be told from others."""
+    def test_a_client_without_an_address_is_in_no_dossier(self, count_lines: CountLines) -> None:
+        """Whom the log does not name has no history."""
         days = [Day(MONDAY, (Visit(client="unknown", accepted=3),))]
         tally = count_lines(postfix_lines(days), date(2026, 11, 1))
 

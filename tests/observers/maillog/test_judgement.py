@@ -4,11 +4,12 @@ import random
 import re
 from dataclasses import replace
 from datetime import date, timedelta
+from ipaddress import ip_address
 from itertools import pairwise
 from statistics import mean
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from botprobe.cli.maillog_document import maillog_document
@@ -16,7 +17,12 @@ from botprobe.cli.maillog_metrics import metrics_text
 from botprobe.observers.maillog.alarms import AlarmKind, find_alarms, judge_day
 from botprobe.observers.maillog.analysis import Analysis, Choices, analyse
 from botprobe.observers.maillog.changes import change_points
-from botprobe.observers.maillog.clients import MAX_CLIENT_BYTES, ClientNames
+from botprobe.observers.maillog.clients import (
+    MAX_CLIENT_BYTES,
+    ClientNames,
+    address_of,
+    is_address,
+)
 from botprobe.observers.maillog.digits import told_apart
 from botprobe.observers.maillog.dossier import observations
 from botprobe.observers.maillog.drivers import Cause
@@ -25,7 +31,7 @@ from botprobe.observers.maillog.figures import Figures
 from botprobe.observers.maillog.fit import fit_line
 from botprobe.observers.maillog.model import fit_model
 from botprobe.observers.maillog.tally import LogTally
-from botprobe.observers.maillog.wording import change_table, verdict
+from botprobe.observers.maillog.wording import change_table, unknown_sentence, verdict
 from tests.observers.maillog.conftest import CountLines
 from tests.observers.maillog.synthetic import UNKNOWN, Day, Visit, postfix_lines
 
@@ -468,6 +474,87 @@ class TestEffect:
         table = access_map(["192.0.2.1", "2001:db8::1"], Action.HOLD, "too many")
 
         assert table.splitlines()[1:] == ["192.0.2.1\tHOLD too many", "2001:db8::1\tHOLD too many"]
+
+
+class TestUnknownClients:
+    """Only addresses are clients: whoever vanished before Postfix asked is ``unknown[unknown]``."""
+
+    NAMES = ("unknown", "bar", "192.0.2.x", "999.0.2.1", "01.2.3.4", "(others)", "::1::", "1.2.3")
+    ADDRESSES = ("192.0.2.1", "2001:db8::1", "IPv6:2001:db8::2", "fe80::1%eth0")
+    FORMS = (
+        "smtpd[7]: connect from x[{0}]",
+        "smtpd[7]: A1: client=x[{0}]",
+        "smtpd[7]: NOQUEUE: reject: RCPT from x[{0}]: 550 5.1.1 <u@x>: User unknown; from=<s> to=",
+        "smtpd[7]: warning: x[{0}]: SASL LOGIN authentication failed: no",
+    )
+
+    def _found(self, count_lines: CountLines) -> tuple[LogTally, Analysis]:
+        head = "Sep  7 09:00:01 mx postfix/"
+        clients = (*self.NAMES, *self.ADDRESSES)
+        lines = [head + form.format(client) for form in self.FORMS for client in clients]
+        tally: LogTally = count_lines(lines, MONDAY)
+        return tally, analyse(tally, None, Choices())
+
+    def test_what_is_no_address_is_no_client(self, count_lines: CountLines) -> None:
+        """It is in no table and no dossier."""
+        tally, found = self._found(count_lines)
+
+        assert {one.client for one in found.clients} == set(self.ADDRESSES)
+        assert found.client_count == len(self.ADDRESSES)
+        assert all(one.address is not None for one in found.clients)
+        assert len(observations(tally, found)) == len(self.ADDRESSES)
+
+    def test_what_it_did_counts_all_the_same(self, count_lines: CountLines) -> None:
+        """N_c, mails and refusals are those of the server; how many are nobody's is told."""
+        tally, found = self._found(count_lines)
+        all_of_them = len(self.NAMES) + len(self.ADDRESSES)
+        (day,) = maillog_document(found)["days"]
+        (hour,) = tally.hours.values()
+
+        assert (day["n_c"], day["n_c_unknown"]) == (all_of_them, len(self.NAMES))
+        assert (hour.accepted, hour.sasl_failures) == (all_of_them, all_of_them)
+        assert day["rejects"] == {"user-unknown": all_of_them}
+        assert found.unread == 0
+        assert unknown_sentence(found) == (
+            "8 connections name no address: counted in N_c, and nobody's."
+        )
+
+    def test_a_log_of_addresses_says_nothing_of_it(self, count_lines: CountLines) -> None:
+        """Where all is known there is nothing to tell."""
+        found = _analysis(count_lines)
+
+        assert (found.unknown, unknown_sentence(found)) == (0, None)
+
+    def test_a_flood_of_vanished_clients_has_no_driver(self, count_lines: CountLines) -> None:
+        """The day is abnormal, and nobody is to blame whom nobody saw."""
+        found = _analysis(count_lines, Visit(client="unknown", idle=900))
+
+        assert found.drivers == ()
+        assert found.days[-1].unknown == 900
+        assert found.incidents[0].alarm.alpha is not None
+
+
+class TestAddressOf:
+    @given(st.text(alphabet="0123456789.abf:", max_size=20) | st.ip_addresses().map(str))
+    @example("1.2.3.4")
+    @example("255.255.255.255")
+    @example("256.1.1.1")
+    @example("1.2.3.04")
+    @example("1.2.3.4.")
+    def test_knows_the_addresses_that_the_library_knows(self, text: str) -> None:
+        """The short way and the long one agree, and both with ``ipaddress``."""
+        try:
+            address = ip_address(text)
+        except ValueError:
+            address = None
+
+        assert address_of(text.encode()) == address
+        assert is_address(text.encode()) == (address is not None)
+
+    @pytest.mark.parametrize("text", ["fe80::1%\x1b[31m", "fe80::1%a b", "IPv6:", "", "[::1]"])
+    def test_takes_nothing_else_for_one(self, text: str) -> None:
+        """An interface's name is short and plain, and a tag alone is nothing."""
+        assert not is_address(text.encode())
 
 
 class TestClientNames:

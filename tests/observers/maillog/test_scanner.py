@@ -45,7 +45,7 @@ class TestSession:
 
     @pytest.mark.parametrize("client", ["2001:db8::1", "192.0.2.x", "unknown"])
     def test_keeps_the_client_as_it_is_written(self, client: str) -> None:
-        """IPv6, masked and unknown addresses are clients too."""
+        """What stands in the brackets is kept; the tally asks of each name whether it is one."""
         events = _scan(f"{STAMP} postfix/smtpd[7]: connect from unknown[{client}]")
 
         assert events.connects == [client.encode()]
