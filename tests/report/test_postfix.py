@@ -150,11 +150,11 @@ def postfix(tmp_path: Path) -> Iterator[Postfix]:
     """A Postfix of its own directories that insists on TLS."""
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     _make_queue(tmp_path)
     self_signed(tmp_path)
+    with socket.socket() as free:  # chosen late: the key takes a while, and others take ports, too
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     (tmp_path / "main.cf").write_text(MAIN_CF.format(directory=tmp_path))
     (tmp_path / "master.cf").write_text(MASTER_CF.format(port=port))
     for name in ("main.cf", "master.cf"):
@@ -165,15 +165,16 @@ def postfix(tmp_path: Path) -> Iterator[Postfix]:
 
 @contextmanager
 def _running(directory: Path, port: int) -> Iterator[None]:
-    master = subprocess.Popen(
-        [str(_POSTFIX_PROGRAMS / "master"), "-c", str(directory), "-d"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with (directory / "said").open("wb") as said:
+        master = subprocess.Popen(
+            [str(_POSTFIX_PROGRAMS / "master"), "-c", str(directory), "-d"],
+            stdout=said,
+            stderr=said,
+        )
     try:
         deadline = time.monotonic() + 20
         while not _listens(port):
-            assert master.poll() is None, (directory / "log").read_text()
+            assert master.poll() is None, (directory / "said").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.05)
         yield
