@@ -10,9 +10,9 @@ import re
 
 from botprobe.intake.clauses import Clauses, comments_in, named_words, split_clauses
 from botprobe.intake.dates import parse_stamp
+from botprobe.intake.fromclause import FromClause, read_from_clause
 from botprobe.intake.literals import parse_literal
 from botprobe.intake.networks import is_loopback
-from botprobe.intake.origin import Origin, read_origin
 from botprobe.intake.usual import read_usual
 from botprobe.intake.writers import Writer, writer_of
 from botprobe.model.mail import Hop, HopStatus, Trust
@@ -61,31 +61,31 @@ def read_any(raw: str, index: int) -> Hop:
     merged = _MERGED.search(raw) if "Received:" in raw else None
     clauses = split_clauses(raw if merged is None else raw[: merged.start()])
     writer = writer_of(clauses)
-    origin = _origin(clauses, writer, raw)
-    if origin is None:
+    said = _from_clause(clauses, writer, raw)
+    if said is None:
         return _unparseable(index, raw, "not a form of a Received field", clauses.date)
-    if origin.ip is None and clauses.sender is not None and clauses.damaged:
+    if said.ip is None and clauses.sender is not None and clauses.damaged:
         reason = "a parenthesis, bracket or quotation mark has no partner"
         return _unparseable(index, raw, reason, clauses.date)
-    status = _status(origin, clauses, writer)
+    status = _status(said, clauses, writer)
     greeted = status is HopStatus.PARSED or writer not in _NO_HELO
     protocol = clauses.protocol and clauses.protocol.rstrip(",")
     stamp = parse_stamp(clauses.date)
     oddities: list[str] = []
-    if origin.remark or stamp.fault or merged:
+    if said.remark or stamp.fault or merged:
         merged_in = "another Received field is merged into it" if merged else ""
-        oddities += filter(None, (origin.remark, stamp.fault, merged_in))
+        oddities += filter(None, (said.remark, stamp.fault, merged_in))
     return Hop(
         index=index,
         status=status,
         raw=raw,
-        ip=origin.ip if status is HopStatus.PARSED else None,
-        rdns=origin.rdns,
-        rdns_verified=origin.verified,
-        helo=_helo(origin, protocol, clauses.protocol_comments) if greeted else None,
+        ip=said.ip if status is HopStatus.PARSED else None,
+        rdns=said.rdns,
+        rdns_verified=said.verified,
+        helo=_helo(said, protocol, clauses.protocol_comments) if greeted else None,
         by=_host(clauses.by),
-        ident=origin.ident,
-        auth=_auth(origin, protocol, raw),
+        ident=said.ident,
+        auth=_auth(said, protocol, raw),
         protocol=protocol,
         id=_bare(clauses.id),
         envelope_from=_envelope_from(clauses, raw),
@@ -102,35 +102,35 @@ def _unparseable(index: int, raw: str, reason: str, date: str = "") -> Hop:
     return Hop(index=index, status=HopStatus.UNPARSEABLE, raw=raw, at=at, reasons=(reason,))
 
 
-def _origin(clauses: Clauses, writer: Writer, raw: str) -> Origin | None:
+def _from_clause(clauses: Clauses, writer: Writer, raw: str) -> FromClause | None:
     """Read the sending host; None where the field has no clause at all."""
     lead, sender = clauses.lead, clauses.sender
     if sender is not None and not lead:
         attached = bool(sender) and raw.startswith(f"{sender[0]}(", len("from "))
-        return read_origin(clauses, writer, attached=attached)
+        return read_from_clause(clauses, writer, attached=attached)
     if lead[:6].lower() == "(from ":
         inner = split_clauses(lead[1:-1])  # (from x [1.2.3.4]) by gateway
-        return read_origin(inner, writer, attached=False)
+        return read_from_clause(inner, writer, attached=False)
     spoken = clauses.by is not None or clauses.protocol or lead[:1] == "("
-    return Origin(has_slot=False) if spoken else None
+    return FromClause(has_slot=False) if spoken else None
 
 
-def _status(origin: Origin, clauses: Clauses, writer: Writer) -> HopStatus:
+def _status(said: FromClause, clauses: Clauses, writer: Writer) -> HopStatus:
     """Tell a handover from a line that names no sending host by design."""
     if writer in _NO_HANDOVER:
         return HopStatus.IGNORED
-    if origin.ip is None:
-        slot = origin.has_slot and writer is not Writer.LOCAL
+    if said.ip is None:
+        slot = said.has_slot and writer is not Writer.LOCAL
         return HopStatus.PARSED if slot else HopStatus.IGNORED
-    submitted = writer is Writer.LOCAL and origin.ident is not None
-    on_the_spot = clauses.by is None and is_loopback(origin.ip)
+    submitted = writer is Writer.LOCAL and said.ident is not None
+    on_the_spot = clauses.by is None and is_loopback(said.ip)
     return HopStatus.IGNORED if submitted or on_the_spot else HopStatus.PARSED
 
 
-def _auth(origin: Origin, protocol: str | None, raw: str) -> str | None:
+def _auth(said: FromClause, protocol: str | None, raw: str) -> str | None:
     """Who authenticated, or how where the writer does not say who."""
-    if origin.user is not None:
-        return origin.user
+    if said.user is not None:
+        return said.user
     if " auth=yes user=" in raw:  # OpenSMTPD has no parentheses
         return raw.partition(" auth=yes user=")[2].partition(" ")[0]
     if "uthenticated" in raw or "AUTH:" in raw or "smtp-auth" in raw:
@@ -160,13 +160,13 @@ def _envelope_from(clauses: Clauses, raw: str) -> str | None:
     return None
 
 
-def _helo(origin: Origin, protocol: str | None, behind: str) -> str | None:
+def _helo(said: FromClause, protocol: str | None, behind: str) -> str | None:
     """The HELO; webmail has none and repeats the client's address in its place."""
-    if origin.helo is None and (match := _HELO_BEHIND.match(behind.lstrip())) is not None:
+    if said.helo is None and (match := _HELO_BEHIND.match(behind.lstrip())) is not None:
         return match[1]  # ArGoSoft
-    if protocol and origin.helo and protocol.upper() in _WEB and parse_literal(origin.helo):
+    if protocol and said.helo and protocol.upper() in _WEB and parse_literal(said.helo):
         return None
-    return origin.helo or None
+    return said.helo or None
 
 
 def _host(word: str | None) -> str | None:

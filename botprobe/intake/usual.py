@@ -8,8 +8,8 @@ import re
 
 from botprobe.intake.clauses import COMMENTS, NO_KEYWORD
 from botprobe.intake.dates import USUAL_DATE, usual_date
+from botprobe.intake.fromclause import MARKERS, NO_NAME
 from botprobe.intake.literals import parse_literal
-from botprobe.intake.origin import MARKERS, NO_NAME
 from botprobe.model.mail import Hop, HopStatus, Trust
 
 _WORD = rf"{NO_KEYWORD}[^ <>,()\"\[\];\\]++"

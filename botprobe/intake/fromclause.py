@@ -15,7 +15,7 @@ from botprobe.intake.writers import Writer
 from botprobe.model.mail import IpAddress
 
 
-class Origin(NamedTuple):
+class FromClause(NamedTuple):
     """What a field says about the host that sent the mail to its writer."""
 
     ip: IpAddress | None = None
@@ -88,7 +88,7 @@ _NOT_VERIFYING = frozenset((Writer.QMAIL, Writer.OPENSMTPD))
 _QMAIL_LIKE = frozenset((Writer.QMAIL, Writer.CRITICAL_PATH, Writer.OTHER))
 
 
-def read_origin(clauses: Clauses, writer: Writer, *, attached: bool) -> Origin:
+def read_from_clause(clauses: Clauses, writer: Writer, *, attached: bool) -> FromClause:
     """Read the ``from`` clause of a field.
 
     Args:
@@ -98,58 +98,60 @@ def read_origin(clauses: Clauses, writer: Writer, *, attached: bool) -> Origin:
     """
     words, comment = clauses.sender or (), clauses.comment
     if comment is None:
-        return Origin() if clauses.damaged else _without_comment(words, writer)
+        return FromClause() if clauses.damaged else _without_comment(words, writer)
     first = words[0] or None
     if attached and first is not None:
         return _attached(clauses, first, comment, writer)
     if writer is Writer.EXIM and len(words) == 2 and (ip := _bracketed(words[1])) is not None:
-        return Origin(ip, comment, _name(first))  # Exim 3: rdns (helo) [1.2.3.4.25] (ident)
+        return FromClause(ip, comment, _name(first))  # Exim 3: rdns (helo) [1.2.3.4.25] (ident)
     if comment[:4].upper() in MARKERS and _is_marker(clauses, comment):
         return _with_marker(clauses, comment, writer)
-    origin = (
+    found = (
         _before_keys(words, comment, writer)
         or _helo_in_parentheses(clauses, comment, writer)
         or _with_comment(first, comment, writer)
         or _other_comment(words, comment, writer)
     )
-    if origin.ip is None and _LOCAL.match(comment) is not None:
-        return origin._replace(has_slot=False)
-    return origin
+    if found.ip is None and _LOCAL.match(comment) is not None:
+        return found._replace(has_slot=False)
+    return found
 
 
-def _without_comment(words: tuple[str, ...], writer: Writer) -> Origin:
+def _without_comment(words: tuple[str, ...], writer: Writer) -> FromClause:
     """``[1.2.3.4]``, ``1.2.3.4`` or ``name [1.2.3.4]``."""
     if len(words) == 1:
         # Postfix never leaves the comment out: such a word is a HELO, or the line is forged.
         ip = None if writer is Writer.POSTFIX else _literal(words[0])
-        return Origin(ip, None if ip else words[0], has_slot=ip is not None)
+        return FromClause(ip, None if ip else words[0], has_slot=ip is not None)
     if len(words) == 2 and (ip := _bracketed(words[1])) is not None:
         rdns = _name(words[0]) if writer is Writer.EXIM else None
-        return Origin(ip, words[0], rdns, True if rdns else None)
+        return FromClause(ip, words[0], rdns, True if rdns else None)
     if len(words) == 3 and writer is Writer.NOVELL:
-        return Origin(_bracketed(words[2]), words[0], user=words[1])
+        return FromClause(_bracketed(words[2]), words[0], user=words[1])
     if len(words) == 3 and words[1] == "-":
-        return Origin(parse_literal(words[2]), words[0])  # SMTPSVC 5.5
+        return FromClause(parse_literal(words[2]), words[0])  # SMTPSVC 5.5
     # Several words are no HELO: mail pickup service, spooler of, account u.
-    return Origin(helo=words[0] if len(words) == 1 else None, has_slot=False)
+    return FromClause(helo=words[0] if len(words) == 1 else None, has_slot=False)
 
 
-def _attached(clauses: Clauses, first: str, comment: str, writer: Writer) -> Origin:
+def _attached(clauses: Clauses, first: str, comment: str, writer: Writer) -> FromClause:
     """``rdns(1.2.3.4, HELO x)`` and ``rdns(1.2.3.4), claiming to be "x"`` of smap, and others.
 
     A HELO may hold parentheses too, but then the true comment follows: two are one too many.
     """
     words = clauses.sender or ()
     if clauses.second_comment is not None:
-        return Origin(helo=first)
+        return FromClause(helo=first)
     if comment.startswith("mailfrom:"):  # Alibaba's relays, which leave out the HELO
-        return Origin(parse_literal(first))
+        return FromClause(parse_literal(first))
     if (match := _BARE.fullmatch(comment)) is not None:
         claim = words[-1].strip('"') if "claiming" in words else match[4]
-        return Origin(parse_literal(match[2]), claim or None, _name(first), ident=match[1] or None)
+        return FromClause(
+            parse_literal(match[2]), claim or None, _name(first), ident=match[1] or None
+        )
     if writer is Writer.EXIM and len(words) == 1 and _KEYS_ONLY.fullmatch(comment) is not None:
         return _other_comment(words, comment, writer)
-    return _with_comment(first, comment, writer) or Origin(helo=first)
+    return _with_comment(first, comment, writer) or FromClause(helo=first)
 
 
 def _is_marker(clauses: Clauses, comment: str) -> bool:
@@ -161,7 +163,7 @@ def _is_marker(clauses: Clauses, comment: str) -> bool:
     return rest[:1] != "[" or (second is not None and _BARE.fullmatch(second) is not None)
 
 
-def _with_marker(clauses: Clauses, comment: str, writer: Writer) -> Origin:
+def _with_marker(clauses: Clauses, comment: str, writer: Writer) -> FromClause:
     """``rdns (HELO x) (ident@1.2.3.4)`` of qmail; ``[1.2.3.4] (HELO x)`` of CommuniGate."""
     helo = comment[5:].strip() or None
     words, second = clauses.sender or ("",), clauses.second_comment
@@ -172,43 +174,43 @@ def _with_marker(clauses: Clauses, comment: str, writer: Writer) -> Origin:
             rdns = _name(first)
             verified = _verified(Writer.QMAIL if writer is Writer.OTHER else writer, rdns)
             ident, user = (None, match[1]) if match[3] else (match[1], None)
-            return Origin(parse_literal(match[2]), helo, rdns, verified, ident or None, user)
+            return FromClause(parse_literal(match[2]), helo, rdns, verified, ident or None, user)
     if len(words) == 2 and (ip := _bracketed(words[1])) is not None:
-        return Origin(ip, helo, _name(first))
-    return Origin(_literal(first), helo)
+        return FromClause(ip, helo, _name(first))
+    return FromClause(_literal(first), helo)
 
 
-def _before_keys(words: tuple[str, ...], comment: str, writer: Writer) -> Origin | None:
+def _before_keys(words: tuple[str, ...], comment: str, writer: Writer) -> FromClause | None:
     """``[1.2.3.4] (helo=x ident=y)`` of Exim; elsewhere it may also be an ident like a key."""
     if _KEYS_ONLY.fullmatch(comment) is None or _literal(words[0]) is None:
         return None
     if writer is not Writer.EXIM and _BARE.fullmatch(comment) is not None:
-        return Origin(helo=words[0])
+        return FromClause(helo=words[0])
     return _other_comment(words, comment, writer)
 
 
-def _helo_in_parentheses(clauses: Clauses, comment: str, writer: Writer) -> Origin | None:
+def _helo_in_parentheses(clauses: Clauses, comment: str, writer: Writer) -> FromClause | None:
     """``(x) (1.2.3.4)``: both may be addresses, and then the first is the HELO."""
     if clauses.second_comment is None or not clauses.sender or clauses.sender[0]:
         return None
-    origin = _with_comment(None, clauses.second_comment, writer)
-    return origin._replace(helo=f"({comment})") if origin is not None and origin.ip else None
+    found = _with_comment(None, clauses.second_comment, writer)
+    return found._replace(helo=f"({comment})") if found is not None and found.ip else None
 
 
-def _with_comment(first: str | None, comment: str, writer: Writer) -> Origin | None:
+def _with_comment(first: str | None, comment: str, writer: Writer) -> FromClause | None:
     """The forms whose first comment holds the address."""
     comment = comment.removeprefix("Not Verified")  # MailMarshal
     if (match := _NAME_FIRST.match(comment)) is not None and not _is_ident(match[4]):
         return _name_first(first, match, writer)
-    if "@" not in comment and (origin := _bracket_first(first, comment, writer)) is not None:
-        return origin
+    if "@" not in comment and (found := _bracket_first(first, comment, writer)) is not None:
+        return found
     ident_first = _SENDMAIL_IDENT if writer is Writer.SENDMAIL else _IDENT_FIRST
     if (match := ident_first.match(comment)) is not None and not _is_ident(match[4]):
         return _name_first(first, match, writer)
     if (match := _BARE.fullmatch(comment)) is not None:
         return _bare(first, match, writer)
     if (match := _NAME_BARE_V6.fullmatch(comment)) is not None:
-        return Origin(parse_literal(match[2]), first, _name(match[1]))
+        return FromClause(parse_literal(match[2]), first, _name(match[1]))
     return _bracket_first(first, comment, writer)
 
 
@@ -217,29 +219,29 @@ def _is_ident(rest: str) -> bool:
     return "@" in rest.partition(" ")[0]
 
 
-def _name_first(first: str | None, match: re.Match[str], writer: Writer) -> Origin:
+def _name_first(first: str | None, match: re.Match[str], writer: Writer) -> FromClause:
     """``(rdns [1.2.3.4] (may be forged))`` with an optional ``ident@`` before the name."""
     ident, name, literal, rest = match.groups()
     ip = parse_literal(literal)
     if first is None:
-        return Origin(ip, name)
+        return FromClause(ip, name)
     rdns = _name(name)
     verified = _verified(writer, rdns)
     if rdns and writer is Writer.SENDMAIL:
         verified = "may be forged" not in rest
-    return Origin(
+    return FromClause(
         ip, first, rdns, verified, ident.removeprefix("IDENT:") or None if ident else None
     )
 
 
-def _bracket_first(first: str | None, comment: str, writer: Writer) -> Origin | None:
+def _bracket_first(first: str | None, comment: str, writer: Writer) -> FromClause | None:
     """``([1.2.3.4]:25 helo=x ident=y)``, ``([1.2.3.4] verified)`` and ``([1.2.3.4])``."""
     match = _BRACKET_FIRST.match(comment)
     if match is None:
         return None
     ip, rest = parse_literal(match[1]), match[2]
     if not rest and writer is not Writer.EXIM:
-        return Origin(ip, first)
+        return FromClause(ip, first)
     remark = ""
     if rest[:1] == "[" and (second := _BRACKET_FIRST.match(rest)) is not None:
         other = parse_literal(second[1])
@@ -249,7 +251,7 @@ def _bracket_first(first: str | None, comment: str, writer: Writer) -> Origin | 
     ident = _KEY_IDENT.search(rest) if "ident=" in rest else None
     named = helo or writer is Writer.EXIM or rest.startswith("verified")
     rdns = _name(first) if named else None
-    return Origin(
+    return FromClause(
         ip,
         first if helo is None else helo[1].strip('"') or None,
         rdns,
@@ -259,33 +261,33 @@ def _bracket_first(first: str | None, comment: str, writer: Writer) -> Origin | 
     )
 
 
-def _bare(first: str | None, match: re.Match[str], writer: Writer) -> Origin:
+def _bare(first: str | None, match: re.Match[str], writer: Writer) -> FromClause:
     """``(1.2.3.4)``: the first word is reverse DNS for qmail, the HELO for Exchange."""
     ip, ident = parse_literal(match[2]), match[1] or None
     if match[3] is not None:
-        return Origin(ip, first, user=ident)  # (bob@1.2.3.4 with login)
+        return FromClause(ip, first, user=ident)  # (bob@1.2.3.4 with login)
     smap = match[4] is not None
     rdns = _name(first) if smap or (writer in _QMAIL_LIKE and match[0][:1] != " ") else None
-    return Origin(ip, match[4] if smap else first, rdns, _verified(writer, rdns), ident)
+    return FromClause(ip, match[4] if smap else first, rdns, _verified(writer, rdns), ident)
 
 
-def _other_comment(words: tuple[str, ...], comment: str, writer: Writer) -> Origin:
+def _other_comment(words: tuple[str, ...], comment: str, writer: Writer) -> FromClause:
     """``[1.2.3.4] (helo=x)`` of Exim, CommuniGate, webmail, and comments without an address."""
     first = words[0] or None
     if (account := _ACCOUNT.fullmatch(comment)) is not None:
         helo = account[2].strip() or None if account[2] else None
-        return Origin(_literal(first), helo, user=account[1] or None)
+        return FromClause(_literal(first), helo, user=account[1] or None)
     if _KEYS_ONLY.fullmatch(comment) is not None:
         key, ident = _KEY_HELO.search(comment), _KEY_IDENT.search(comment)
         helo = key[1] or None if key else None
-        return Origin(_literal(first), helo, ident=ident[1] or None if ident else None)
+        return FromClause(_literal(first), helo, ident=ident[1] or None if ident else None)
     if len(words) == 1 and _AFTER_ADDRESS.match(comment) is not None:
         ip = None if writer is Writer.POSTFIX else _literal(first)
-        return Origin(ip, None if ip else first)
+        return FromClause(ip, None if ip else first)
     if len(words) == 2 and (ip := _bracketed(words[1])) is not None:
-        return Origin(ip, comment, _name(first))
+        return FromClause(ip, comment, _name(first))
     nothing_said = comment == first or comment.lower() in NO_NAME or first in _LOOPBACK
-    return Origin(helo=first, has_slot=not nothing_said)
+    return FromClause(helo=first, has_slot=not nothing_said)
 
 
 def _verified(writer: Writer, rdns: str | None) -> bool | None:
