@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
-from io import BufferedReader, RawIOBase
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -223,10 +223,10 @@ def _opener(path: Path) -> Callable[[Path], object]:
     if path.suffix != ".zst":
         return _OPENERS.get(path.suffix, lambda plain: plain.open("rb"))
     try:
-        import zstandard  # noqa: PLC0415  # optional
+        from botprobe.observers.maillog.zstd import ZstFile  # noqa: PLC0415  # optional
     except ImportError as error:
         raise InputError(f"{path}: .zst needs the package zstandard (botprobe[maillog])") from error
-    return lambda packed: BufferedReader(cast("RawIOBase", zstandard.open(packed, "rb")))
+    return lambda packed: BufferedReader(ZstFile(packed))
 
 
 def _modified(path: Path) -> float:

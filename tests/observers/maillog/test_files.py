@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 import zstandard
@@ -20,6 +21,7 @@ from botprobe.observers.maillog.files import CHUNK_BYTES, Piece, chunks, pieces,
 from botprobe.observers.maillog.follow import Growing, LogFollower, PipeFollower, rounds
 from botprobe.observers.maillog.reader import ReadOptions, Workers, read_logs
 from botprobe.observers.maillog.tally import LogTally
+from botprobe.observers.maillog.zstd import is_whole
 from tests.observers.maillog.published import FIRST
 from tests.observers.maillog.synthetic import Day, Visit, postfix_lines
 
@@ -88,6 +90,7 @@ class TestReading:
             (".gz", gzip.compress),
             (".bz2", bz2.compress),
             (".xz", lzma.compress),
+            (".zst", zstandard.compress),
         ],
     )
     def test_damage_ends_one_file_only(
@@ -106,7 +109,9 @@ class TestReading:
         assert (notes.files, notes.unreadable, len(notes.damaged)) == (4, 0, 2)
         assert f"cut{suffix}" in notes.damaged[0]
 
-    @pytest.mark.parametrize("name", ["missing.log", "broken.gz", "broken.xz", "a folder"])
+    @pytest.mark.parametrize(
+        "name", ["missing.log", "broken.gz", "broken.xz", "broken.bz2", "broken.zst", "a folder"]
+    )
     def test_what_cannot_be_read_is_noted(self, tmp_path: Path, log: Path, name: str) -> None:
         """A missing or damaged file is told in one line, and the others are read."""
         path, tally = tmp_path / name, LogTally()
@@ -138,6 +143,37 @@ class TestReading:
             counted = [events for part in workers.count(pieces(log)) for events in part]
 
         assert sum(len(events.connects) for events in counted) == DAY.connects
+
+
+class TestIsWholeZst:
+    @given(
+        st.lists(st.binary(max_size=300) | st.just(b"x" * 1_000), min_size=1, max_size=3),
+        st.booleans(),
+        st.data(),
+    )
+    def test_knows_every_cut(self, texts: list[bytes], checked: bool, data: st.DataObject) -> None:
+        """A file of several frames is whole at the end of each, and nowhere else."""
+        packer = zstandard.ZstdCompressor(write_checksum=checked)
+        frames = [packer.compress(text) for text in texts]
+        frames.insert(1, b"\x53\x2a\x4d\x18\x05\0\0\0extra")
+        ends = {sum(map(len, frames[:number])) for number in range(len(frames) + 1)}
+        whole = b"".join(frames)
+        cut = data.draw(st.integers(0, len(whole)))
+
+        with NamedTemporaryFile() as file:
+            file.write(whole[:cut])
+            file.flush()
+            assert is_whole(Path(file.name)) == (cut in ends)
+
+    def test_many_blocks(self, tmp_path: Path) -> None:
+        """A long frame has a block for each 128 KiB."""
+        path = tmp_path / "x.zst"
+        packed = zstandard.compress(os.urandom(1_000_000))
+        path.write_bytes(packed)
+        assert is_whole(path)
+
+        path.write_bytes(packed[:-1])
+        assert not is_whole(path)
 
 
 class TestSplitLongLines:
