@@ -16,7 +16,7 @@ import pytest
 from botprobe.cli.app import main
 from botprobe.cli.exitcodes import ExitCode
 from tests.observers.proxytrace.talk import Abuse, both
-from tests.observers.wire import write_pcap
+from tests.observers.wire import Segment, write_pcap
 
 MAIL_LOG = "Oct 22 02:13:41 mx postfix/smtpd[7]: connect from x[192.0.2.1]\n"
 PROXY_LOG = "1795710682.322 89 198.51.100.7 TCP_TUNNEL/200 41 CONNECT mx.example:25 - X/- -\n"
@@ -189,6 +189,28 @@ class TestEachCommand:
         done = run(*command.line(tmp_path / "good"))
 
         assert (done.code, done.stderr) == (ExitCode.DONE, "")
+
+
+@pytest.mark.parametrize("name", ["proxytrace", "router"])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+class TestCaptures:
+    def test_one_that_breaks_off_is_read_as_far_as_it_goes(
+        self, name: str, suffix: str, run: Run, tmp_path: Path
+    ) -> None:
+        """Nothing of interest in it is a result, too: it was read, and says so."""
+        web = Segment(source="192.0.2.1", target="192.0.2.2", from_port=4001, to_port=80)
+        file = write_pcap(tmp_path / "web.pcap", [(1.0, web.frame())] * 9)
+        cut = file.read_bytes()[:-10]
+        file = file.with_name(f"cut.pcap{suffix}")
+        file.write_bytes(gzip.compress(cut) if suffix else cut)
+
+        done = run(*COMMANDS[name].line(file), "--json")
+
+        assert done.code == ExitCode.PARTLY
+        assert done.stderr.startswith(f"botprobe: {file}: truncated")
+        assert COMMANDS[name].told(json.loads(done.stdout)) == [
+            done.stderr.strip().removeprefix("botprobe: ")
+        ]
 
 
 LONG = "long-" + "x" * 5_000_000 + "\n"

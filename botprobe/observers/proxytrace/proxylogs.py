@@ -102,6 +102,8 @@ class LogTracing:
     """Of these, lines that nobody would hold in memory."""
     samples: list[str] = field(default_factory=list)
     more_origins: int = 0
+    clients: dict[tuple[str, str], IpAddress] = field(default_factory=dict)
+    """Whom tinyproxy serves, by process and file descriptor; its next line says what they want."""
     _origins: dict[IpAddress, LoggedOrigin] = field(default_factory=dict)
 
     @property
@@ -130,21 +132,20 @@ class LogTracing:
 
 
 def read_proxy_log(lines: Iterable[bytes], year: int, tracing: LogTracing) -> None:
-    """Count the orders for mail in a log.
+    """Count the orders for mail in a log, or in a part of it.
 
     Args:
         lines: of the log.
         year: of stamps that have none (tinyproxy).
         tracing: where they are counted.
     """
-    clients: dict[tuple[str, str], IpAddress] = {}
     for raw in lines:
         line = raw[:MAX_LINE].decode("utf-8", "replace").rstrip()
         if not line or line[0] == "#":
             continue
         tracing.lines += 1
         try:
-            order = _tinyproxy(line, year, clients) or _other(line)
+            order = _tinyproxy(line, year, tracing.clients) or _other(line)
         except (ValueError, OverflowError):
             order = None
         if order is None:

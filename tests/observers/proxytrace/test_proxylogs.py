@@ -58,6 +58,14 @@ class TestReadProxyLog:
         assert origin.first.utctimetuple()[:3] == (2026, 11, 26)
         assert all(place.endswith(":25") for place in origin.destinations)
 
+    def test_a_log_may_come_in_parts(self) -> None:
+        """A log of megabytes is cut between lines that belong together."""
+        tracing = LogTracing()
+        for line in TINY:
+            read_proxy_log([line.encode()], 2026, tracing)
+
+        assert (tracing.unread, [one.orders for one in tracing.origins]) == (0, [1])
+
     @pytest.mark.parametrize("day", ["01/Jan/0001:00:00:00 +2300", "31/Dec/9999:23:59:59 -2300"])
     def test_a_time_that_no_calendar_has_is_unread(self, day: str) -> None:
         """One line of the year 1 or 9999 does not stop the log."""
