@@ -26,6 +26,7 @@ from botprobe.observers import p0f
 from botprobe.observers.capture import CaptureNotes
 from botprobe.observers.maillog.dnscapture import scan_capture
 from botprobe.observers.maillog.dnslog import scan_dns_log
+from botprobe.observers.maillog.files import CHUNK_BYTES, chunks, split_long_lines
 from botprobe.observers.maillog.scanner import LogScanner
 from botprobe.observers.proxytrace.proxylogs import LogTracing, read_proxy_log
 from botprobe.observers.router.counting import Counting
@@ -41,6 +42,7 @@ SCRATCH = tempfile.TemporaryDirectory(prefix="botprobe-fuzz-")
 FOLDER = Path(SCRATCH.name)
 QUESTIONS = Questions(scripts=tuple(SCRIPTS), ports=(25, 88, 135))
 HOST = ip_address("198.18.10.1")
+PACKED = (".gz", ".bz2", ".xz", ".zst")
 
 
 def _file(data: bytes) -> Path:
@@ -114,6 +116,17 @@ def read_mail_log(data: bytes) -> None:
     assert lines == sum(events.lines for events in by_pattern.scan(data))
 
 
+def read_packed_log(data: bytes) -> None:
+    """A log that somebody packed, in one of four ways; the first byte says which."""
+    path = FOLDER / f"input{PACKED[data[0] % len(PACKED)] if data else PACKED[0]}"
+    path.write_bytes(data[1:])
+    with suppress(InputError):
+        for chunk in chunks(path):
+            lines, heads = split_long_lines(chunk)
+            assert len(lines) <= len(chunk) <= 2 * CHUNK_BYTES
+            assert heads or lines == chunk
+
+
 def read_dns_log(data: bytes) -> None:
     """Lines of BIND, unbound, dnsmasq and others."""
     for events in scan_dns_log(data):
@@ -182,6 +195,7 @@ READERS: dict[str, Callable[[bytes], None]] = {
     "smtp": read_smtp,
     "nmap": read_nmap,
     "maillog": read_mail_log,
+    "packedlog": read_packed_log,
     "dnslog": read_dns_log,
     "dnscapture": read_dns_capture,
     "capture": read_capture,

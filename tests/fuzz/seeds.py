@@ -1,7 +1,13 @@
 """Where fuzzing begins: an honest input or two for each parser, and the samples."""
 
+import bz2
+import gzip
+import lzma
 import struct
+from collections.abc import Iterator
 from pathlib import Path
+
+import zstandard
 
 from tests.observers.wire import RAW, SYN, Segment, write_pcap
 from tests.probes.test_osdetect_xml import HEAD, HOST
@@ -67,6 +73,7 @@ def seeds_of(reader: str, folder: Path) -> None:
         "smtp": SMTP,
         "nmap": (b"\x10" + HEAD + HOST % (b"198.18.0.1", b"ipv4") + b"</nmaprun>",),
         "maillog": MAIL_LOG,
+        "packedlog": tuple(_packed_logs()),
         "dnslog": DNS_LOG,
         "dnscapture": (_dns_capture(folder),),
         "capture": (_mail_capture(folder),),
@@ -82,6 +89,14 @@ def seeds_of(reader: str, folder: Path) -> None:
     if reader == "headers":
         for number, path in enumerate(sorted((ROOT / "maildir_samples").glob("*/*.trap*"))):
             (folder / f"sample-{number}").write_bytes(b"0" + path.read_bytes()[:8000])
+
+
+def _packed_logs() -> Iterator[bytes]:
+    text = b"".join(MAIL_LOG)
+    yield b"\0" + gzip.compress(text)
+    yield b"\1" + bz2.compress(text)
+    yield b"\2" + lzma.compress(text)
+    yield b"\3" + zstandard.compress(text)
 
 
 def _mail_capture(folder: Path) -> bytes:
