@@ -9,8 +9,9 @@ import os
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from struct import Struct
 from typing import Any, NamedTuple
 
 from botprobe.errors import InputError
@@ -22,8 +23,10 @@ _MAGICS = frozenset(
 )
 _GZIP = b"\x1f\x8b"
 
-# So many packets are in memory at a time.
-_BATCH = 4096
+# So many frames are in memory at a time; libpcap takes none of more than 256 KB.
+_BATCH = 1024
+# How pcapy-ng describes a frame of a batch.
+_ROW = Struct("=4I")
 
 _ETHERNET = 1
 # From the link's type (tcpdump.org/linktypes.html) to the length of its header, where it is fixed.
@@ -41,6 +44,54 @@ class Packet(NamedTuple):
     """Seconds since the epoch."""
     data: bytes
     """From the IP header on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some hundred frames in one piece: an object for each costs more than to read it."""
+
+    link: int
+    """The link's type (tcpdump.org/linktypes.html)."""
+    data: bytes
+    """The frames, one behind the other."""
+    index: bytes
+    """The rows, packed."""
+
+    def __len__(self) -> int:
+        """Return how many frames there are."""
+        return len(self.index) // _ROW.size
+
+    def rows(self) -> Iterator[tuple[int, int, int, int]]:
+        """Yield of each frame: seconds since the epoch, microseconds, start in ``data``, length."""
+        return _ROW.iter_unpack(self.index)
+
+    def places(self) -> tuple[list[int], list[int]]:
+        """Return where in ``data`` the frames begin, and their lengths."""
+        numbers = memoryview(self.index).cast("I")
+        return numbers[2::4].tolist(), numbers[3::4].tolist()
+
+    def frames(self) -> Iterator[bytes]:
+        """Yield frame by frame."""
+        for _, _, start, length in self.rows():
+            yield self.data[start : start + length]
+
+    def moment(self, number: int) -> float:
+        """Return the time of a frame, in seconds since the epoch."""
+        seconds, micros, _, _ = _ROW.unpack_from(self.index, number * _ROW.size)
+        return float(seconds + micros / 1e6)
+
+    def part(self, start: int, stop: int) -> "Batch":
+        """Return some of the frames."""
+        return replace(self, index=self.index[start * _ROW.size : stop * _ROW.size])
+
+
+def pack(link: int, frames: Iterable[tuple[int, int, bytes]]) -> Batch:
+    """Make a batch of single frames, each with its seconds and microseconds."""
+    data, index = bytearray(), bytearray()
+    for seconds, micros, frame in frames:
+        index += _ROW.pack(seconds, micros, len(data), len(frame))
+        data += frame
+    return Batch(link, bytes(data), bytes(index))
 
 
 @dataclass(slots=True)
@@ -93,20 +144,17 @@ def read_packets(files: Iterable[Path], bpf: str, notes: CaptureNotes) -> Iterat
         InputError: pcapy-ng is not installed.
     """
     for file in files:
-        for link, batch in read_batches(file, bpf, notes):
-            for header, frame in batch:
-                data = network_layer(link, frame)
+        for batch in read_batches(file, bpf, notes):
+            for seconds, micros, start, length in batch.rows():
+                data = network_layer(batch.link, batch.data[start : start + length])
                 if data is None:
                     notes.strangers += 1
                 else:
-                    seconds, micros = header.getts()
                     yield Packet(seconds + micros / 1e6, data)
 
 
-def read_batches(
-    file: Path, bpf: str, notes: CaptureNotes
-) -> Iterator[tuple[int, list[tuple[Any, bytes]]]]:
-    """Yield the link's type and some thousand frames with libpcap's header, until the end.
+def read_batches(file: Path, bpf: str, notes: CaptureNotes) -> Iterator[Batch]:
+    """Yield the frames that a filter lets through, until the end.
 
     Raises:
         InputError: pcapy-ng is not installed.
@@ -115,36 +163,48 @@ def read_batches(
     pcapy = _library()
     try:
         with _readable(file) as name:
-            reader = pcapy.open_offline(name)
-            reader.setfilter(_WITH_VLAN.format(bpf) if reader.datalink() == _ETHERNET else bpf)
-            for batch in _batches(reader):
-                notes.packets += len(batch.packets)
-                if batch.broke:
-                    notes.damaged.append(f"{file}: {batch.broke.removeprefix(f'{name}: ')}")
-                yield reader.datalink(), batch.packets
+            reader, whole = _open(name, bpf), 0
+            try:
+                while batch := _next_batch(reader):
+                    whole += 1
+                    notes.packets += len(batch)
+                    yield batch
+            except pcapy.PcapError as error:
+                notes.damaged.append(f"{file}: {_reason(error, name)}")
+                rest = _before_damage(file, bpf, whole)
+                notes.packets += len(rest)
+                yield rest
     except pcapy.PcapError as error:
-        notes.miss(f"cannot read {file}: {str(error).removeprefix(f'{name}: ')}")
+        notes.miss(f"cannot read {file}: {_reason(error, name)}")
     except OSError as error:
         notes.miss(f"cannot read {file}: {error.strerror}")
 
 
-class _Batch(NamedTuple):
-    packets: list[tuple[Any, bytes]]
-    """Each with libpcap's header."""
-    broke: str
-    """Why there will be no more, where that is not the end of the file."""
+def _open(name: str, bpf: str) -> Any:
+    reader = _library().open_offline(name)
+    reader.setfilter(_WITH_VLAN.format(bpf) if reader.datalink() == _ETHERNET else bpf)
+    return reader
 
 
-def _batches(reader: Any) -> Iterator[_Batch]:
-    complete = True
-    while complete:
-        packets: list[tuple[Any, bytes]] = []
-        broke = ""
-        try:
-            complete = reader.dispatch(_BATCH, lambda *packet: packets.append(packet)) > 0  # noqa: B023  # called before the next turn
-        except _library().PcapError as error:
-            complete, broke = False, str(error)
-        yield _Batch(packets, broke)
+def _next_batch(reader: Any) -> Batch:
+    data, index = reader.next_batch(_BATCH)
+    return Batch(reader.datalink(), data, index)
+
+
+def _before_damage(file: Path, bpf: str, whole: int) -> Batch:
+    """Read again what comes after whole batches: pcapy-ng forgets a batch that ends in damage."""
+    link, frames = _ETHERNET, list[tuple[Any, bytes]]()
+    with suppress(_library().PcapError, OSError), _readable(file) as name:
+        reader = _open(name, bpf)
+        link = reader.datalink()
+        for _ in range(whole):
+            reader.next_batch(_BATCH)
+        reader.dispatch(_BATCH, lambda *frame: frames.append(frame))
+    return pack(link, ((*header.getts(), frame) for header, frame in frames))
+
+
+def _reason(error: Exception, name: str) -> str:
+    return str(error).removeprefix(f"{name}: ")
 
 
 def network_layer(link: int, frame: bytes) -> bytes | None:

@@ -47,7 +47,7 @@ def _no_live_router(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("the machine itself was to be changed")
 
     monkeypatch.setattr("botprobe.cli.router._watch", touched)
-    monkeypatch.setattr("botprobe.cli.router.Kernel", touched)
+    monkeypatch.setattr("botprobe.observers.router.kernel.Kernel", touched)
     monkeypatch.setattr("botprobe.cli.router_sink.run_sink", touched)
 
 

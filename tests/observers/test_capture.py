@@ -1,6 +1,7 @@
 """Captures: every form that libpcap knows, damaged ones, and folders."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,22 @@ class TestReadPackets:
         assert notes.files == 2
         assert ["truncated" in line for line in notes.damaged] == [True]
         assert notes.unreadable == 0
+
+    @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+    def test_no_frame_before_the_damage_is_lost(
+        self, tmp_path: Path, pack: Callable[[bytes], bytes]
+    ) -> None:
+        """Frames are read by the thousand, and the damage comes in the middle of one thousand."""
+        frames = [(1.0 + number, MAIL.frame()) for number in range(2_500)]
+        cut = write_pcap(tmp_path / "x.pcap", frames).read_bytes()[:-10]
+        (tmp_path / "x.pcap").write_bytes(pack(cut))
+        notes = CaptureNotes()
+
+        packets = list(read_packets([tmp_path / "x.pcap"], "tcp port 25", notes))
+
+        assert [packet.at for packet in packets] == [at for at, _ in frames[:-1]]
+        assert {packet.data for packet in packets} == {MAIL.packet()}
+        assert (notes.packets, len(notes.damaged)) == (2_499, 1)
 
     @pytest.mark.parametrize("content", [b"", b"no capture", b"\x1f\x8bnor this", b"\n\r\r\n" * 9])
     def test_what_is_no_capture_is_noted(self, tmp_path: Path, content: bytes) -> None:

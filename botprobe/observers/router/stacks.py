@@ -6,6 +6,7 @@ options (p0f's documentation, "signature"). Two forms are two systems; several h
 look like one, so the answer is a lower bound.
 """
 
+from bisect import bisect_left
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -37,28 +38,27 @@ def count_systems(stacks: Collection[Stack]) -> int:
     return len(full) + len({stack.limit for stack in stacks} - limits)
 
 
-def read_stack(limit: int, tcp: bytes) -> Stack:
+def read_stack(limit: int, options: bytes) -> Stack:
     """Read the form of a SYN.
 
     Args:
         limit: hop limit or time to live, as it came.
-        tcp: the segment from its header on, as far as it was captured.
+        options: those of TCP, as far as they were captured.
     """
-    start = next((one for one in _START_LIMITS if limit <= one), 255)
-    end = min(len(tcp), (tcp[12] >> 4) * 4) if len(tcp) > 12 else 0
-    kinds, scale, at = bytearray(), -1, 20
-    while at < end:
-        kind = tcp[at]
+    start = _START_LIMITS[bisect_left(_START_LIMITS, limit)]
+    kinds, scale, at = bytearray(), -1, 0
+    while at < len(options):
+        kind = options[at]
         kinds.append(kind)
         if kind == _END:
             break
         if kind == _NOTHING:
             at += 1
             continue
-        length = tcp[at + 1] if at + 1 < end else 0
+        length = options[at + 1] if at + 1 < len(options) else 0
         if length < 2:
             break
-        if kind == _SCALE and length == 3 and at + 2 < end:
-            scale = tcp[at + 2]
+        if kind == _SCALE and length == 3 and at + 2 < len(options):
+            scale = options[at + 2]
         at += length
     return Stack(start, bytes(kinds), scale)
