@@ -1,6 +1,5 @@
 """What the observers' commands share: ``--keep`` and ``--investigate``."""
 
-import asyncio
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -43,6 +42,8 @@ def keep(
         BotprobeError: the store or the scope cannot be read.
     """
     # The store takes half a second and 40 MB, and most runs keep nothing.
+    import asyncio  # noqa: PLC0415
+
     from botprobe.scoping import scope_of  # noqa: PLC0415
     from botprobe.service.suspects import investigate  # noqa: PLC0415
     from botprobe.storing import open_store  # noqa: PLC0415

@@ -1,7 +1,5 @@
 """``botprobe router``: who sends mail and never fetches any, on a router or from captures."""
 
-import asyncio
-
 import typer
 
 from botprobe.cli.dossier import Investigate, Keep
@@ -43,7 +41,6 @@ from botprobe.cli.router_screen import SortBy
 from botprobe.cli.router_view import Books, View
 from botprobe.cli.stderr import complain
 from botprobe.errors import UsageError
-from botprobe.observers.router.kernel import Kernel
 from botprobe.observers.router.rules import RouterRules, ruleset
 
 router = typer.Typer(
@@ -108,6 +105,10 @@ def _watch(rules: RouterRules, pace: Pace, view: View, books: Books) -> None:
 @router.command("off")
 def off() -> None:
     """Take the ruleset away; nothing of it stays."""
+    import asyncio  # noqa: PLC0415  # captures do without, and it takes 3 MB
+
+    from botprobe.observers.router.kernel import Kernel  # noqa: PLC0415  # imports it, too
+
     asyncio.run(Kernel().remove())
     complain("nothing of botprobe is in the ruleset")
 
