@@ -100,7 +100,7 @@ def run_live(rules: RouterRules, pace: Pace, view: View, books: Books) -> None:
     console, settings = stdout_console(), books.settings
     live = Live(console=console, transient=True) if console.is_terminal else None
     board = RouterBoard(view, pace, live)
-    ledger = Ledger(rule=view.rule, unnoticed=rules.unnoticed)
+    ledger = Ledger(rule=view.rule)
     try:
         asyncio.run(_run(settings, rules, pace, board, books, ledger))
     except (KeyboardInterrupt, asyncio.CancelledError):

@@ -125,13 +125,16 @@ def play(client: Namespace, server: Namespace, router: Router) -> dict[str, Any]
         (one, source, dial(client, source, 25, limit)) for one, source, limit in lines if one.sends
     ]
     crossed: dict[str, float] = {}
-    for one, source, connection in open_lines:
-        for _ in range(TURNS):
-            if one.fetches:  # first, as mail programs do: a look may come at any moment
-                with dial(client, source, 143) as mailbox:
-                    talk(mailbox, one.fetches // TURNS)
-            talk(connection, one.sends // TURNS)
-        crossed[source] = time.monotonic()
+    for one in ACTORS:
+        for source in one.addresses:
+            together = [line for _, address, line in open_lines if address == source]
+            for _ in range(TURNS):
+                if one.fetches:  # first, as mail programs do: a look may come at any moment
+                    with dial(client, source, 143) as mailbox:
+                        talk(mailbox, one.fetches // TURNS)
+                for connection in together:
+                    talk(connection, one.sends // TURNS)
+            crossed[source] = time.monotonic()
     for mail_server, forged, victim in zip(
         SERVERS, FORGED.addresses, VICTIM.addresses, strict=True
     ):

@@ -46,10 +46,10 @@ class ByAddress(Mapping[IpAddress, Value_co]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """What changed since it was last read, of the hosts that sent enough to be looked at."""
+    """What changed since it was last read, of the hosts that sent."""
 
     counted: Mapping[IpAddress, tuple[int, int]] = field(default_factory=dict)
-    """Small packets to ports that take mail, beyond the first ``UNNOTICED``, and to mailboxes."""
+    """Small packets to ports that take mail, and to mailboxes."""
     gone: frozenset[IpAddress] = frozenset()
     """Hosts that the kernel has forgotten."""
 
@@ -81,17 +81,21 @@ class _Set:
     """
 
     name: str
+    after_host: int = 0
+    """Octets of a key that follow those of the host."""
     elements: Elements = field(default_factory=dict)
     _missed: frozenset[bytes] = frozenset()
 
-    def read(self) -> Elements:
-        """Read it again."""
+    def read(self, living: Container[bytes] = ()) -> Elements:
+        """Read it again; what it held of a host that still lives is kept, expired or not."""
         table, found = TABLE.split()[1], Elements()
         for family in FAMILIES:
-            found |= read_set(table, f"{self.name}{family.version}")
+            read = read_set(table, f"{self.name}{family.version}")
+            found |= read if family.version == 4 else _whole(read)
         lacking = [key for key in self.elements if key not in found]
+        kept = [key for key in lacking if _host(key[: len(key) - self.after_host]) in living]
         once = frozenset(key for key in lacking if key not in self._missed)
-        found |= {key: self.elements[key] for key in once}
+        found |= {key: self.elements[key] for key in (*once, *kept)}
         self.elements, self._missed = found, once
         return found
 
@@ -103,10 +107,10 @@ class Kernel:
         self._program = program
         self._unread: set[bytes] = set()
         """Who sent, or was forgotten, since the traffic was read."""
-        self._sent, self._fetched = _Set("heavy"), _Set("fetches")
+        self._sent, self._fetched = _Set("sent"), _Set("fetched")
         self._one_way, self._servers = _Set("oneway"), _Set("servers")
         self._opened, self._collected = _Set("opened"), _Set("collected")
-        self._targets, self._limits = _Set("targets"), _Set("hops")
+        self._targets, self._limits = _Set("targets"), _Set("hops", after_host=4)
 
     async def load(self, rules: RouterRules) -> None:
         """Put the ruleset in place of an older one, in one step.
@@ -176,15 +180,15 @@ class Kernel:
         )
 
     def _read_details(self) -> Details:
-        targets = self._targets.read()
+        targets, living = self._targets.read(), self._sent.elements
         return Details(
             one_way=ByAddress(self._one_way.read()),
             opened=ByAddress(self._opened.read()),
             collected=ByAddress(self._collected.read()),
-            servers=ByAddress(self._servers.read()),
+            servers=ByAddress(self._servers.read(living)),
             targets=ByAddress(Counter(_host(key[: len(key) // 2]) for key in targets)),
             faces=_faces(targets),
-            limits=ByAddress(_hop_limits(self._limits.read())),
+            limits=ByAddress(_hop_limits(self._limits.read(living))),
         )
 
     async def _run(self, *arguments: str, text: str = "") -> str:
@@ -212,6 +216,11 @@ class Kernel:
             first = errors.decode("utf-8", "replace").strip().partition("\n")[0]
             raise ProbeUnavailable(f"nft: {first or f'ended with {process.returncode}'}")
         return said.decode("utf-8", "replace")
+
+
+def _whole(elements: Elements) -> Elements:
+    """Write networks, as some sets of IPv6 hold them, as their first addresses."""
+    return {key + bytes(8) if len(key) == 8 else key: one for key, one in elements.items()}
 
 
 def _host(key: bytes) -> bytes:

@@ -14,6 +14,8 @@ from botprobe.observers.router.stacks import Stack, count_systems, read_stack
 from botprobe.observers.router.table import Entry, Judgement, judge
 
 _FACES = 4
+# With sampling: small packets that a host sends for each time that a server says something.
+_ASKED_FOR_AN_ANSWER = 2
 
 
 @dataclass(slots=True)
@@ -34,12 +36,10 @@ _NOBODY = _Host()
 
 @dataclass(slots=True)
 class Ledger:
-    """What is known of the hosts that sent enough to be looked at."""
+    """What is known of the hosts that sent."""
 
     rule: CreditRule
     test: SequentialTest = field(default_factory=SequentialTest)
-    unnoticed: int = 0
-    """Packets of a host that the kernel let pass before its counter began."""
     _hosts: dict[IpAddress, _Host] = field(default_factory=dict)
     _details: Details = field(default_factory=Details)
     _one_way: dict[IpAddress, float] = field(default_factory=dict)
@@ -52,8 +52,8 @@ class Ledger:
     def may_cross(self, sent: Mapping[IpAddress, int]) -> bool:
         """Say whether somebody may have come over the threshold, unless he fetched meanwhile."""
         return any(
-            self.rule.is_over(*self._at_most(address, noticed + self.unnoticed))
-            for address, noticed in sent.items()
+            self.rule.is_over(*self._at_most(address, packets))
+            for address, packets in sent.items()
             if address not in self._over
         )
 
@@ -67,9 +67,8 @@ class Ledger:
         for address in traffic.gone:
             self._hosts.pop(address, None)
             self._over.discard(address)
-        for address, (noticed, fetched) in traffic.counted.items():
+        for address, (sent, fetched) in traffic.counted.items():
             host = self._hosts.setdefault(address, _Host())
-            sent = noticed + self.unnoticed
             more_sent, more_fetched = _since(host.sent, sent), _since(host.fetched, fetched)
             if more_sent or more_fetched:
                 host.last = now
@@ -144,7 +143,7 @@ class Ledger:
                 smtp=0,
                 mailbox=0,
                 one_way=details.one_way[address],
-                sends=details.opened.get(address, 0),
+                sends=details.opened.get(address, 0) * self.rule.sampling,
                 answers=address in details.servers,
                 last=self._one_way[address],
             )
@@ -153,18 +152,19 @@ class Ledger:
     def _entry(self, address: IpAddress) -> Entry:
         host, details = self._hosts[address], self._details
         passive, credit = address in details.servers, host.credit
-        one_way = details.one_way.get(address, 0)
-        if self.rule.sampling > 1:
+        one_way, sampling = details.one_way.get(address, 0), self.rule.sampling
+        if sampling > 1:
             # Answers were counted, and who forges them earns his victim no more than it asked for.
-            credit, one_way = min(credit, self.rule.added(0, one_way, 0)), 0
+            credit = min(credit, self.rule.added(0, one_way, 0))
+            one_way = max(0, one_way - _ASKED_FOR_AN_ANSWER * host.sent)
         return Entry(
             address=address,
             credit=credit,
             smtp=host.sent,
             mailbox=host.fetched,
             one_way=one_way,
-            sends=details.opened.get(address, 0),
-            fetches=details.collected.get(address, 0),
+            sends=details.opened.get(address, 0) * sampling,
+            fetches=details.collected.get(address, 0) * sampling,
             destinations=details.targets.get(address, 0),
             # Whoever was asked cannot pass for a server by a forged answer from his port 25.
             answers=passive if host.takes_mail is None else host.takes_mail,

@@ -17,10 +17,6 @@ IpNetwork = IPv4Network | IPv6Network
 
 TABLE = "inet botprobe"
 
-# Packets to mail servers until an address enters the short list that is looked at every second.
-# It stays below the least threshold, and what was passed over is added again: nothing is lost.
-UNNOTICED = 50
-
 # Elements of a set: more hosts than one router serves, and a bound for forgers.
 _HOSTS, _FLOWS = 131_072, 524_288
 _FLOW_SECONDS = 3600
@@ -42,29 +38,77 @@ class RouterRules:
     sink: tuple[IpAddress | None, int] | None = None
     """Where mail of blocked hosts is redirected to; without an address, a port of the router."""
 
-    @property
-    def unnoticed(self) -> int:
-        """Counted packets of a host before its counter begins."""
-        return max(1, UNNOTICED // self.sampling)
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """What differs between IPv4 and IPv6."""
+    """What differs between IPv4 and IPv6.
+
+    Parts of a packet are written as base, offset and length in bits ("raw payload expression",
+    nft(8)): by their names, the packet filter asks anew in each rule which family it is, and that
+    costs as much as a look into a set.
+    """
 
     version: int
     word: str
     kind: str
     source: str
-    """The key of a host: of IPv6 its /64, because a host changes the rest at will."""
+    target: str
+    sender: str
+    """The key of the host that sent: of IPv6 its /64, because a host changes the rest at will."""
+    receiver: str
+    masked: str
+    """The same as ``sender`` in the sets of whole addresses."""
+    is_tcp: str
+    is_small: str
     hops: str
     """Where a packet has its hop limit."""
 
+    @property
+    def flow(self) -> str:
+        """The connection of a packet to a server."""
+        return f"{self.source} . @th,0,16 . {self.target}"
+
+    @property
+    def flow_back(self) -> str:
+        """The same connection, of a packet from the server."""
+        return f"{self.target} . @th,16,16 . {self.source}"
+
 
 FAMILIES = (
-    Family(4, "ip", "ipv4_addr", "ip saddr", "ip ttl"),
-    Family(6, "ip6", "ipv6_addr", "ip6 saddr and ffff:ffff:ffff:ffff::", "ip6 hoplimit"),
+    Family(
+        version=4,
+        word="ip",
+        kind="ipv4_addr",
+        source="@nh,96,32",
+        target="@nh,128,32",
+        sender="@nh,96,32",
+        receiver="@nh,128,32",
+        masked="ip saddr",
+        is_tcp="@nh,72,8 6",
+        is_small=f"@nh,16,16 < {SMALL}",
+        hops="ip ttl",
+    ),
+    # A packet with extension headers is not taken for TCP, as in captures; 40 bytes are the header.
+    Family(
+        version=6,
+        word="ip6",
+        kind="ipv6_addr",
+        source="@nh,64,128",
+        target="@nh,192,128",
+        sender="@nh,64,64",
+        receiver="@nh,192,64",
+        masked="ip6 saddr and ffff:ffff:ffff:ffff::",
+        is_tcp="@nh,48,8 6",
+        is_small=f"@nh,32,16 < {SMALL - 40}",
+        hops="ip6 hoplimit",
+    ),
 )
+
+# The flags of TCP: FIN 1, SYN 2, RST 4, PSH 8, ACK 16.
+_OPENS = "@th,104,8 & 18 == 2"
+_ACCEPTS = "@th,104,8 & 18 == 18"
+_ACKNOWLEDGES = "@th,104,8 & 22 == 16"
+_SAYS = "@th,104,8 & 26 == 24"
 
 
 def ruleset(rules: RouterRules) -> str:
@@ -98,12 +142,12 @@ def key_of(address: IpAddress) -> IpAddress:
 def _sets(family: Family, rules: RouterRules) -> Iterator[str]:
     version, kind, timeout = family.version, family.kind, f"timeout {rules.cleanup}s"
     dynamic = f"size {_HOSTS}; flags dynamic,timeout; {timeout};"
-    for name in ("meter", "heavy", "fetches", "oneway", "servers", "opened", "collected"):
-        yield f"  set {name}{version} {{ type {kind}; {dynamic} }}"
+    for name in ("sent", "fetched", "oneway", "servers", "opened", "collected"):
+        yield f"  set {name}{version} {{ typeof {family.sender}; {dynamic} }}"
     yield f"  set targets{version} {{ type {kind} . {kind}; {dynamic} }}"
     yield f"  set hops{version} {{ typeof {family.word} saddr . {family.hops}; {dynamic} }}"
     flows = f"size {_FLOWS}; flags dynamic,timeout; timeout {_FLOW_SECONDS}s;"
-    yield f"  set flows{version} {{ type {kind} . inet_service . {kind}; {flows} }}"
+    yield f"  set flows{version} {{ typeof {family.flow}; {flows} }}"
     yield f"  set blocked{version} {{ type {kind}; size {_HOSTS}; flags timeout; }}"
     for name, networks in (("inside", rules.inside), ("spared", rules.spared)):
         chosen = ", ".join(str(one) for one in networks if one.version == version)
@@ -114,101 +158,118 @@ def _sets(family: Family, rules: RouterRules) -> Iterator[str]:
 def _counting(rules: RouterRules) -> str:
     """What comes most often is decided first, by what costs least: most packets are none of ours.
 
-    The ports are read where they stand (the first four bytes of TCP), because the packet filter
-    would ask before each look at them whether it is TCP; whether it is, is asked once, later.
+    Comparisons are cheaper than the smallest set: the kernel does them in place.
     """
-    chains = (_sampled if rules.sampling > 1 else _exact)(rules)
-    sampling = (f"numgen random mod {rules.sampling} != 0 accept",) if rules.sampling > 1 else ()
-    sending = [f"{port} : goto sending" for port in SMTP_PORTS]
-    fetching = [f"{port} : goto fetching" for port in MAILBOX_PORTS]
-    answers = [f"{port} : goto sent" for port in SMTP_PORTS]
-    answers += [f"{port} : goto fetched" for port in MAILBOX_PORTS]
-    gates = (
-        f"@th,16,16 vmap {{ {', '.join(sending + fetching)} }}",
-        f"@th,0,16 vmap {{ {', '.join(answers)} }}",
-    )
+    chains: list[str] = []
+    four, six = (list(_gates(family)) for family in FAMILIES)
+    for family in FAMILIES:
+        chains += _ports(family)
+        chains += (_sampled if rules.sampling > 1 else _exact)(family, rules)
+    sampling = [f"numgen random mod {rules.sampling} != 0 accept"] if rules.sampling > 1 else []
     hook = "type filter hook prerouting priority -290; policy accept;"
-    return "\n".join((*chains, _chain("count", [hook, *sampling, *gates])))
+    count = [hook, *sampling, "@nh,0,4 6 goto gates6", *four]
+    return "\n".join((*chains, _chain("gates6", six), _chain("count", count)))
 
 
-def _exact(rules: RouterRules) -> Iterator[str]:
+def _gates(family: Family) -> Iterator[str]:
+    """All ports of mail are below 1024, and few other packets have one of those."""
+    yield f"@th,16,16 & 0xfc00 == 0 goto to_low{family.version}"
+    yield f"@th,0,16 & 0xfc00 == 0 goto from_low{family.version}"
+
+
+def _ports(family: Family) -> Iterator[str]:
+    version = family.version
+    for name, side, (smtp, mailbox) in (
+        ("to_low", "@th,16,16", ("sending", "fetching")),
+        ("from_low", "@th,0,16", ("sent_answers", "fetched_answers")),
+    ):
+        chosen = [f"{side} {port} goto {smtp}{version}" for port in SMTP_PORTS]
+        chosen += [f"{side} {port} goto {mailbox}{version}" for port in MAILBOX_PORTS]
+        rest = [f"goto from_low{version}"] if name == "to_low" else []
+        yield _chain(f"{name}{version}", [*chosen, *rest])
+
+
+def _exact(family: Family, rules: RouterRules) -> Iterator[str]:
     """Every small packet counts, if an answer that carried something was seen in its connection.
 
     Whoever forges packets is answered with resets and acknowledgements, and those carry nothing.
     """
-    for family in FAMILIES:
-        version, word, source = family.version, family.word, family.source
-        exists = f"{word} saddr . tcp sport . {word} daddr @flows{version}"
-        yield _chain(f"noticed{version}", _noticed(family, rules, source))
-        for name, connections in (("sending", "opened"), ("fetching", "collected")):
-            opened = f"{_counts(connections, version, source)} {_hops(family)}"
-            yield _chain(f"opening_{name}{version}", [*_whose(family, rules, "saddr"), opened])
-        one_way = _counts("oneway", version, source)
-        small = [*_whose(family, rules, "saddr"), f"{exists} goto noticed{version}", one_way]
-        yield _chain(f"sending{version}", small)
-        small = [*_whose(family, rules, "saddr"), f"{exists} {_counts('fetches', version, source)}"]
-        yield _chain(f"fetching{version}", small)
-        flow = f"{word} daddr . tcp dport . {word} saddr"
-        yield _chain(f"answered{version}", [f"update @flows{version} {{ {flow} }}"])
-        serving = f"tcp sport 25 update @servers{version} {{ {source} }}"
-        yield _chain(f"greeted{version}", [serving, *_whose(family, rules, "daddr"), _met(family)])
-    for name in ("sending", "fetching"):
-        lines = (
-            f"meta length >= {SMALL} return",
-            f"tcp flags & (syn | ack) == syn {_by_family(f'opening_{name}')}",
-            f"tcp flags & (syn | rst | ack) == ack {_by_family(name)}",
-        )
-        yield _chain(name, lines)
-    answered = f"tcp flags & (syn | psh | ack) == psh | ack {_by_family('answered')}"
-    greeted = f"tcp flags & (syn | ack) == syn | ack {_by_family('greeted')}"
-    yield _chain("sent", [answered, greeted])
-    yield _chain("fetched", [answered])
+    version, mine = family.version, _whose(family, rules, "source")
+    small = f"{mine}{family.is_tcp} {family.is_small} {_ACKNOWLEDGES}"
+    known = f"{small} {family.flow} @flows{version}"
+    opens = f"{mine}{family.is_tcp} {_OPENS}"
+    yield _chain(
+        f"sending{version}",
+        [
+            f"{known} {_counts('sent', version, family.sender)} accept",
+            f"{small} {_counts('oneway', version, family.sender)} accept",
+            f"{opens} {_counts('opened', version, family.sender)} {_hops(family)}",
+        ],
+    )
+    yield _chain(
+        f"fetching{version}",
+        [
+            f"{known} {_counts('fetched', version, family.sender)} accept",
+            f"{opens} {_counts('collected', version, family.sender)} {_hops(family)}",
+        ],
+    )
+    theirs = _whose(family, rules, "target")
+    flow = f"update @flows{version} {{ {family.flow_back} }}"
+    said = f"{theirs}{family.is_tcp} {_SAYS} {flow} accept"
+    greeted = [_serves(family, _ACCEPTS), f"{theirs}{family.is_tcp} {_ACCEPTS} {_met(family)}"]
+    yield _chain(f"sent_answers{version}", [said, *greeted])
+    yield _chain(f"fetched_answers{version}", [said])
 
 
-def _sampled(rules: RouterRules) -> Iterator[str]:
+def _sampled(family: Family, rules: RouterRules) -> Iterator[str]:
     """One packet of many is looked at, before anything else: so no connection is known.
 
     Then the answers count in place of the packets: a server that says something has a connection,
     and it says something once for each command. Who asks and gets no answer is seen one way only.
     """
-    for family in FAMILIES:
-        version, source = family.version, family.source
-        asked = f"{_counts('oneway', version, source)} {_hops(family)}"
-        yield _chain(f"asking{version}", [*_whose(family, rules, "saddr"), asked])
-        to_whom = source.replace("saddr", "daddr")
-        yield _chain(f"noticed{version}", _noticed(family, rules, to_whom))
-        serving = f"tcp sport 25 update @servers{version} {{ {source} }}"
-        whose = [*_whose(family, rules, "daddr")]
-        counted = [_met(family), f"goto noticed{version}"]
-        yield _chain(f"sent{version}", [serving, *whose, *counted])
-        yield _chain(f"fetched{version}", [*whose, _counts("fetches", version, to_whom)])
-    asking = f"tcp flags & (syn | rst | ack) == ack {_by_family('asking')}"
-    yield _chain("sending", [f"meta length >= {SMALL} return", asking])
-    yield _chain("fetching", [])
-    for name in ("sent", "fetched"):
-        yield _chain(name, [f"tcp flags & (syn | psh | ack) == psh | ack {_by_family(name)}"])
+    version, mine = family.version, f"{_whose(family, rules, 'source')}{family.is_tcp}"
+    asked = f"{mine} {family.is_small} {_ACKNOWLEDGES}"
+    oneway, opened, collected = (
+        _counts(name, version, family.sender) for name in ("oneway", "opened", "collected")
+    )
+    asking = [f"{asked} {oneway} {_hops(family)} accept", f"{mine} {_OPENS} {opened}"]
+    yield _chain(f"sending{version}", asking)
+    yield _chain(f"fetching{version}", [f"{mine} {_OPENS} {collected}"])
+    said = f"{_whose(family, rules, 'target')}{family.is_tcp} {_SAYS}"
+    sent, fetched = (_counts(name, version, family.receiver) for name in ("sent", "fetched"))
+    answers = [_serves(family, _SAYS), f"{said} {_met(family)} {sent}"]
+    yield _chain(f"sent_answers{version}", answers)
+    yield _chain(f"fetched_answers{version}", [f"{said} {fetched}"])
 
 
-def _whose(family: Family, rules: RouterRules, side: str) -> Iterator[str]:
-    """Leave out whose packets do not count."""
-    networks = [one for one in rules.inside if one.version == family.version]
+def _whose(family: Family, rules: RouterRules, side: str) -> str:
+    """Match whose packets count: of a host inside that is not spared."""
+    version, name = family.version, {"source": "saddr", "target": "daddr"}[side]
+    matches: list[str] = []
+    networks = [one for one in rules.inside if one.version == version]
     if len(networks) == 1:  # a comparison is cheaper than a set
-        yield f"{family.word} {side} != {networks[0]} return"
+        matches += _starts_with(networks[0], getattr(family, side))
     elif rules.inside:
-        yield f"{family.word} {side} != @inside{family.version} return"
-    if any(one.version == family.version for one in rules.spared):
-        yield f"{family.word} {side} @spared{family.version} return"
+        matches.append(f"{family.word} {name} @inside{version}")
+    if any(one.version == version for one in rules.spared):
+        matches.append(f"{family.word} {name} != @spared{version}")
+    return "".join(f"{one} " for one in matches)
 
 
-def _noticed(family: Family, rules: RouterRules, host: str) -> Iterator[str]:
-    """Count beyond the first few; asking first whether it is in the list would count it twice."""
-    version, burst = family.version, f"burst {rules.unnoticed} packets"
-    meter = f"update @meter{version} {{ {host} limit rate over 1/day {burst} }}"
-    yield f"{meter} {_counts('heavy', version, host)}"
+def _starts_with(network: IpNetwork, part: str) -> Iterator[str]:
+    base, offset, bits = part.split(",")
+    if length := network.prefixlen:
+        yield f"{base},{offset},{length} {int(network.network_address) >> int(bits) - length}"
+
+
+def _serves(family: Family, flags: str) -> str:
+    """A server that answers on port 25, inside or not."""
+    version = family.version
+    return f"@th,0,16 25 {family.is_tcp} {flags} update @servers{version} {{ {family.sender} }}"
 
 
 def _met(family: Family) -> str:
-    """A server that answers, once for a connection."""
+    """A server that answers."""
     return f"update @targets{family.version} {{ {family.word} daddr . {family.word} saddr }}"
 
 
@@ -218,10 +279,6 @@ def _counts(name: str, version: int, host: str) -> str:
 
 def _hops(family: Family) -> str:
     return f"update @hops{family.version} {{ {family.word} saddr . {family.hops} }}"
-
-
-def _by_family(name: str) -> str:
-    return f"meta nfproto vmap {{ ipv4 : goto {name}4, ipv6 : goto {name}6 }}"
 
 
 def _enforcing(rules: RouterRules) -> Iterator[str]:
@@ -255,7 +312,7 @@ def _mail_of_blocked(family: Family, rules: RouterRules) -> str:
     ports, version, word = ", ".join(map(str, SMTP_PORTS)), family.version, family.word
     inside = f" {word} saddr @inside{version}" if rules.inside else ""
     return (
-        f"tcp dport {{ {ports} }} {family.source} @blocked{version}"
+        f"tcp dport {{ {ports} }} {family.masked} @blocked{version}"
         f" {word} saddr != @spared{version}{inside}"
     )
 

@@ -46,7 +46,7 @@ class Entry:
     one_way: int = 0
     """Such packets to which no answer was seen."""
     sends: int = 0
-    """Connections to ports that take mail."""
+    """Connections to ports that take mail; an estimate where one packet of many is looked at."""
     fetches: int = 0
     destinations: int = 0
     """Distinct addresses that it sent to."""
@@ -79,7 +79,8 @@ class Judgement:
 
 def judge(entry: Entry, rule: CreditRule, test: SequentialTest) -> Judgement:
     """Say what an entry comes to, by the credit rule; the test is shown beside it."""
-    decided = test.decide(entry.sends, entry.fetches)
+    # Not the estimates: each connection that was seen is one piece of evidence.
+    decided = test.decide(entry.sends // rule.sampling, entry.fetches // rule.sampling)
     return Judgement(entry=entry, standing=_standing(entry, rule), test=decided)
 
 

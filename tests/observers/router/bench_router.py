@@ -248,12 +248,13 @@ def tell_overheads(what: str, found: dict[str, list[float]], packets: float) -> 
 def fill(count: int) -> None:
     """Load the rules and put so many hosts into each of their sets."""
     first = IPv4Address("198.18.0.0")
-    hosts = [str(first + number) for number in range(count)]
-    plain = ", ".join(hosts)
-    counted = ", ".join(f"{one} counter packets 40 bytes 4000" for one in hosts)
+    hosts = [first + number for number in range(count)]
+    # By the host alone sets have plain numbers, by more than that the types of nftables.
+    plain = ", ".join(str(int(one)) for one in hosts)
+    counted = ", ".join(f"{int(one)} counter packets 40 bytes 4000" for one in hosts)
     pairs = ", ".join(f"{one} . {SERVER}" for one in hosts)
     hops = ", ".join(f"{one} . 64" for one in hosts)
-    sets = dict.fromkeys(("heavy", "fetches", "oneway", "opened", "collected"), counted)
+    sets = dict.fromkeys(("sent", "fetched", "oneway", "opened", "collected"), counted)
     sets |= {"servers": plain, "targets": pairs, "hops": hops}
     lines = [f"add element {TABLE} {name}4 {{ {them} }}\n" for name, them in sets.items()]
     run("nft", "-f", "-", text=ruleset(MODES["with rules"] or RouterRules()) + "".join(lines))
@@ -264,7 +265,7 @@ def look(count: int) -> None:
 
     Five times where nothing changed, and once where every counter is new.
     """
-    ledger, kernel = Ledger(rule=CreditRule(), unnoticed=50), Kernel()
+    ledger, kernel = Ledger(rule=CreditRule()), Kernel()
     looks = []
     for _ in range(6):
         began = time.perf_counter()

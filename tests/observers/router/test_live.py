@@ -9,7 +9,7 @@ import pytest
 
 from botprobe.errors import ProbeUnavailable, StoreError
 from botprobe.model.mail import IpAddress
-from botprobe.observers.router.credit import Action, CreditRule
+from botprobe.observers.router.credit import Action, CreditRule, Hypothesis
 from botprobe.observers.router.kernel import Details, Traffic
 from botprobe.observers.router.ledger import Ledger
 from botprobe.observers.router.live import Confirm, LiveRouter
@@ -243,10 +243,10 @@ class TestLedger:
 
     def test_a_counter_that_begins_anew_gives_no_credit_twice(self) -> None:
         """The kernel forgets an element and counts from zero."""
-        ledger = Ledger(rule=CreditRule(), unnoticed=50)
-        ledger.update(Traffic(counted={BOT: (10, 0)}), 1)
+        ledger = Ledger(rule=CreditRule())
+        ledger.update(Traffic(counted={BOT: (60, 0)}), 1)
         first = ledger.judged()[0].entry.credit
-        ledger.update(Traffic(counted={BOT: (40, 0)}), 2)
+        ledger.update(Traffic(counted={BOT: (30, 0)}), 2)
 
         assert (first, ledger.judged()[0].entry.credit) == (60, 90)
 
@@ -279,6 +279,26 @@ class TestLedger:
         assert [one.entry.address for one in ledger.judged_over()] == [BOT]
         assert ledger.to_ask(1, 60) == [BOT]
         assert {one.entry.one_way for one in ledger.judged()} == {0}
+
+    def test_sampled_packets_without_answers_are_one_way(self) -> None:
+        """Although an answer or two were counted, of a mail that he sent himself."""
+        ledger = Ledger(rule=CreditRule(sampling=5))
+        ledger.update(Traffic(counted={BOT: (100, 0), OTHER: (2, 0)}), 1)
+        ledger.learn(Details(one_way={BOT: 130, OTHER: 80}), 1)
+
+        standings = {one.entry.address: one.standing for one in ledger.judged()}
+        assert standings == {BOT: Standing.SUSPECT, OTHER: Standing.ONE_WAY}
+
+    def test_the_sequential_test_counts_sampled_connections_once(self) -> None:
+        """Connections are told as an estimate, but each that was seen is one piece of evidence."""
+        ledger = Ledger(rule=CreditRule(sampling=500))
+        ledger.update(Traffic(counted={BOT: (100, 0), OTHER: (100, 0)}), 1)
+        ledger.learn(Details(opened={BOT: 12, OTHER: 2}, collected={OTHER: 1}), 1)
+
+        judged = {one.entry.address: one for one in ledger.judged()}
+        assert judged[BOT].test is Hypothesis.BOT
+        assert judged[OTHER].test is Hypothesis.UNDECIDED
+        assert (judged[BOT].entry.sends, judged[OTHER].entry.fetches) == (6_000, 500)
 
     def test_the_first_packets_of_many_connections_are_no_asymmetric_route(self) -> None:
         """They have no answer yet: who sends much, and fetches, is an ordinary host."""
