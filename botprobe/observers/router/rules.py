@@ -104,11 +104,14 @@ FAMILIES = (
     ),
 )
 
+_IPV6 = "@nh,0,4 6"
+_HIGH = "& 0xfc00 != 0"
+"""A port that is not below 1024."""
 # The flags of TCP: FIN 1, SYN 2, RST 4, PSH 8, ACK 16.
-_OPENS = "@th,104,8 & 18 == 2"
-_ACCEPTS = "@th,104,8 & 18 == 18"
-_ACKNOWLEDGES = "@th,104,8 & 22 == 16"
-_SAYS = "@th,104,8 & 26 == 24"
+_OPENS = "@th,104,8 & 0x12 == 0x02"
+_ACCEPTS = "@th,104,8 & 0x12 == 0x12"
+_ACKNOWLEDGES = "@th,104,8 & 0x16 == 0x10"
+_SAYS = "@th,104,8 & 0x1a == 0x18"
 
 
 def ruleset(rules: RouterRules) -> str:
@@ -158,94 +161,94 @@ def _sets(family: Family, rules: RouterRules) -> Iterator[str]:
 def _counting(rules: RouterRules) -> str:
     """What comes most often is decided first, by what costs least: most packets are none of ours.
 
-    Comparisons are cheaper than the smallest set: the kernel does them in place.
+    All ports of mail are below 1024, and few other packets have one of those. Comparisons are
+    cheaper than the smallest set: the kernel does them in place.
     """
-    chains: list[str] = []
-    four, six = (list(_gates(family)) for family in FAMILIES)
-    for family in FAMILIES:
-        chains += _ports(family)
-        chains += (_sampled if rules.sampling > 1 else _exact)(family, rules)
+    rules_of = _sampled if rules.sampling > 1 else _exact
+    four, six = (rules_of(family, rules) for family in FAMILIES)
+    chains = [_chain(f"{name}6", lines) for name, lines in six.items()]
+    chains += [_chain(name, [f"{_IPV6} goto {name}6", *lines]) for name, lines in four.items()]
+    there, back = "@th,16,16", "@th,0,16"
+    answers = _by_port(back, "sent_answers", "fetched_answers")
+    chains.append(_chain("answers", [f"{back} {_HIGH} accept", *answers]))
     sampling = [f"numgen random mod {rules.sampling} != 0 accept"] if rules.sampling > 1 else []
+    gates = [f"{there} {_HIGH} goto answers", *_by_port(there, "sending", "fetching")]
     hook = "type filter hook prerouting priority -290; policy accept;"
-    count = [hook, *sampling, "@nh,0,4 6 goto gates6", *four]
-    return "\n".join((*chains, _chain("gates6", six), _chain("count", count)))
+    return "\n".join((*chains, _chain("count", [hook, *sampling, *gates, "goto answers"])))
 
 
-def _gates(family: Family) -> Iterator[str]:
-    """All ports of mail are below 1024, and few other packets have one of those."""
-    yield f"@th,16,16 & 0xfc00 == 0 goto to_low{family.version}"
-    yield f"@th,0,16 & 0xfc00 == 0 goto from_low{family.version}"
+def _by_port(side: str, smtp: str, mailbox: str) -> list[str]:
+    return [
+        *(f"{side} {port} goto {smtp}" for port in SMTP_PORTS),
+        *(f"{side} {port} goto {mailbox}" for port in MAILBOX_PORTS),
+    ]
 
 
-def _ports(family: Family) -> Iterator[str]:
-    version = family.version
-    for name, side, (smtp, mailbox) in (
-        ("to_low", "@th,16,16", ("sending", "fetching")),
-        ("from_low", "@th,0,16", ("sent_answers", "fetched_answers")),
-    ):
-        chosen = [f"{side} {port} goto {smtp}{version}" for port in SMTP_PORTS]
-        chosen += [f"{side} {port} goto {mailbox}{version}" for port in MAILBOX_PORTS]
-        rest = [f"goto from_low{version}"] if name == "to_low" else []
-        yield _chain(f"{name}{version}", [*chosen, *rest])
-
-
-def _exact(family: Family, rules: RouterRules) -> Iterator[str]:
+def _exact(family: Family, rules: RouterRules) -> dict[str, list[str]]:
     """Every small packet counts, if an answer that carried something was seen in its connection.
 
     Whoever forges packets is answered with resets and acknowledgements, and those carry nothing.
     """
     version, mine = family.version, _whose(family, rules, "source")
-    small = f"{mine}{family.is_tcp} {family.is_small} {_ACKNOWLEDGES}"
+    small = f"{family.is_small} {_ACKNOWLEDGES} {mine}"
     known = f"{small} {family.flow} @flows{version}"
-    opens = f"{mine}{family.is_tcp} {_OPENS}"
-    yield _chain(
-        f"sending{version}",
-        [
-            f"{known} {_counts('sent', version, family.sender)} accept",
-            f"{small} {_counts('oneway', version, family.sender)} accept",
-            f"{opens} {_counts('opened', version, family.sender)} {_hops(family)}",
-        ],
-    )
-    yield _chain(
-        f"fetching{version}",
-        [
-            f"{known} {_counts('fetched', version, family.sender)} accept",
-            f"{opens} {_counts('collected', version, family.sender)} {_hops(family)}",
-        ],
+    sent, fetched, one_way, opened, collected = (
+        _counts(name, version, family.sender)
+        for name in ("sent", "fetched", "oneway", "opened", "collected")
     )
     theirs = _whose(family, rules, "target")
-    flow = f"update @flows{version} {{ {family.flow_back} }}"
-    said = f"{theirs}{family.is_tcp} {_SAYS} {flow} accept"
-    greeted = [_serves(family, _ACCEPTS), f"{theirs}{family.is_tcp} {_ACCEPTS} {_met(family)}"]
-    yield _chain(f"sent_answers{version}", [said, *greeted])
-    yield _chain(f"fetched_answers{version}", [said])
+    flow = f"update @flows{version} {{ {family.flow_back} }} accept"
+    said = f'{_SAYS} {theirs} {flow} comment "an answer that carries something"'
+    return {
+        "sending": [
+            f'{known} {sent} accept comment "small, of a connection that was answered"',
+            f'{small} {one_way} accept comment "small, without an answer so far"',
+            f'{_OPENS} {mine} {opened} {_hops(family)} comment "opens a connection"',
+        ],
+        "fetching": [
+            f'{known} {fetched} accept comment "small, of a connection that was answered"',
+            f'{_OPENS} {mine} {collected} {_hops(family)} comment "opens a connection"',
+        ],
+        "sent_answers": [
+            said,
+            f'{_ACCEPTS} {_serves(family)} comment "takes mail"',
+            f'{_ACCEPTS} {theirs} {_met(family)} comment "the server answers"',
+        ],
+        "fetched_answers": [said],
+    }
 
 
-def _sampled(family: Family, rules: RouterRules) -> Iterator[str]:
+def _sampled(family: Family, rules: RouterRules) -> dict[str, list[str]]:
     """One packet of many is looked at, before anything else: so no connection is known.
 
     Then the answers count in place of the packets: a server that says something has a connection,
     and it says something once for each command. Who asks and gets no answer is seen one way only.
     """
-    version, mine = family.version, f"{_whose(family, rules, 'source')}{family.is_tcp}"
-    asked = f"{mine} {family.is_small} {_ACKNOWLEDGES}"
-    oneway, opened, collected = (
+    version, mine = family.version, _whose(family, rules, "source")
+    one_way, opened, collected = (
         _counts(name, version, family.sender) for name in ("oneway", "opened", "collected")
     )
-    asking = [f"{asked} {oneway} {_hops(family)} accept", f"{mine} {_OPENS} {opened}"]
-    yield _chain(f"sending{version}", asking)
-    yield _chain(f"fetching{version}", [f"{mine} {_OPENS} {collected}"])
-    said = f"{_whose(family, rules, 'target')}{family.is_tcp} {_SAYS}"
+    asked = f"{family.is_small} {_ACKNOWLEDGES} {mine}"
+    said = f"{_SAYS} {_whose(family, rules, 'target')}"
     sent, fetched = (_counts(name, version, family.receiver) for name in ("sent", "fetched"))
-    answers = [_serves(family, _SAYS), f"{said} {_met(family)} {sent}"]
-    yield _chain(f"sent_answers{version}", answers)
-    yield _chain(f"fetched_answers{version}", [f"{said} {fetched}"])
+    return {
+        "sending": [
+            f'{asked} {one_way} {_hops(family)} accept comment "small, answered or not"',
+            f'{_OPENS} {mine} {opened} comment "opens a connection"',
+        ],
+        "fetching": [f'{_OPENS} {mine} {collected} comment "opens a connection"'],
+        "sent_answers": [
+            f'{_SAYS} {_serves(family)} comment "takes mail"',
+            f'{said} {_met(family)} {sent} comment "an answer that carries something"',
+        ],
+        "fetched_answers": [f'{said} {fetched} comment "an answer that carries something"'],
+    }
 
 
 def _whose(family: Family, rules: RouterRules, side: str) -> str:
-    """Match whose packets count: of a host inside that is not spared."""
+    """Match whose packets count: TCP, of a host inside that is not spared."""
     version, name = family.version, {"source": "saddr", "target": "daddr"}[side]
-    matches: list[str] = []
+    matches = [family.is_tcp]
     networks = [one for one in rules.inside if one.version == version]
     if len(networks) == 1:  # a comparison is cheaper than a set
         matches += _starts_with(networks[0], getattr(family, side))
@@ -253,7 +256,7 @@ def _whose(family: Family, rules: RouterRules, side: str) -> str:
         matches.append(f"{family.word} {name} @inside{version}")
     if any(one.version == version for one in rules.spared):
         matches.append(f"{family.word} {name} != @spared{version}")
-    return "".join(f"{one} " for one in matches)
+    return " ".join(matches)
 
 
 def _starts_with(network: IpNetwork, part: str) -> Iterator[str]:
@@ -262,10 +265,9 @@ def _starts_with(network: IpNetwork, part: str) -> Iterator[str]:
         yield f"{base},{offset},{length} {int(network.network_address) >> int(bits) - length}"
 
 
-def _serves(family: Family, flags: str) -> str:
+def _serves(family: Family) -> str:
     """A server that answers on port 25, inside or not."""
-    version = family.version
-    return f"@th,0,16 25 {family.is_tcp} {flags} update @servers{version} {{ {family.sender} }}"
+    return f"@th,0,16 25 {family.is_tcp} update @servers{family.version} {{ {family.sender} }}"
 
 
 def _met(family: Family) -> str:
