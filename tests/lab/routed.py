@@ -25,7 +25,10 @@ from tests.lab.routing import (
     BOT,
     FORGED,
     MAIL_SERVER,
+    PACKETS,
     SERVERS,
+    SHARED,
+    USER,
     VICTIM,
     Server,
     Session,
@@ -43,6 +46,7 @@ SINK_PORT = 2525
 # So many that nobody who also fetches comes near the threshold meanwhile, even by chance.
 TURNS = 8
 SINK_USER = 65_534
+CLEANUP = 10
 
 _SETTINGS = """\
 [scope]
@@ -153,6 +157,26 @@ def play(client: Namespace, server: Namespace, router: Router) -> dict[str, Any]
     return {"acted": acted, "kept": kept, "sent": sent, "arrived": sorted(Session.mails)}
 
 
+def play_long(client: Namespace, router: Router) -> dict[str, Any]:
+    """Have somebody fall silent, and one behind a NAT go on alone for longer than a clean-up."""
+    with dial(client, USER.addresses[0], 25) as user:
+        talk(user, 20)
+    source = SHARED.addresses[0]
+    ordinary, bot = (dial(client, source, 25, limit) for limit in SHARED.limits)
+    talk(ordinary, 5)
+    for _ in range(CLEANUP + 2):
+        talk(bot, 1)
+        time.sleep(1)
+    talk(bot, PACKETS)
+    alone = dial(client, BOT.addresses[0], 25)
+    talk(alone, PACKETS)
+    wait_for(lambda: router.told_of(BOT.addresses[0]), 10, "the block")
+    time.sleep(0.5)  # two more looks
+    kept = talk(bot, 3) == 3
+    ordinary.close()
+    return {"kept": kept}
+
+
 def start_sink(folder: Path, place: Namespace, listen: str) -> subprocess.Popen[bytes]:
     """Start the sink as a user who may do nothing but read where Python is."""
     maildir = folder / "maildir"
@@ -215,6 +239,7 @@ SCENES = {
         *("--sampling", "5", "--block-for", "6"),
     ),
     "elsewhere": ("--action", "redirect", "--sink", f"{SERVERS[0]}:{SINK_PORT}", "--no-confirm"),
+    "forgetful": ("--action", "drop", "--no-confirm", "--cleanup", str(CLEANUP)),
 }
 
 
@@ -229,9 +254,9 @@ def main(folder: Path, scene: str) -> None:
         _ = [Server(address, 25) for address in MAIL_SERVER.addresses]
     wait_for(lambda: settled(client), 20, "the servers")
     router, told = Router(folder, SCENES[scene]), dict[str, Any]()
-    if scene == "drop":
+    if scene in ("drop", "forgetful"):
         router.start()
-        told |= play(client, server, router)
+        told |= play(client, server, router) if scene == "drop" else play_long(client, router)
     else:
         near = scene == "redirect"
         listen = str(SINK_PORT) if near else f"{SERVERS[0]}:{SINK_PORT}"

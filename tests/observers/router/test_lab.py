@@ -69,6 +69,12 @@ def elsewhere() -> Iterator[Told]:
     yield from played("elsewhere")
 
 
+@pytest.fixture(scope="module")
+def forgetful() -> Iterator[Told]:
+    """A router that asks nobody, and forgets in seconds who sends nothing."""
+    yield from played("forgetful")
+
+
 def keys(actor: Actor) -> tuple[str, str]:
     """Return what the table calls an actor: of IPv6 the /64."""
     four, six = actor.addresses
@@ -168,6 +174,19 @@ class TestRedirect:
         assert (elsewhere["sent"][four], elsewhere["sent"][six]) == ("taken", "silence")
         assert len(elsewhere["sink"]) == 1
         assert f"Received: from x.example ([{four}])\n" in elsewhere["sink"][0]
+
+
+class TestCleanUp:
+    def test_what_excuses_a_host_is_not_forgotten_before_the_host(self, forgetful: Told) -> None:
+        """One behind a NAT goes on when the others' connections are long forgotten."""
+        standings = {one["ip"]: one["standing"] for one in forgetful["table"]["addresses"]}
+
+        assert (standings[SHARED.addresses[0]], forgetful["kept"]) == ("shared", True)
+        assert (standings[BOT.addresses[0]], len(forgetful["blocks"])) == ("suspect", 1)
+
+    def test_who_sends_nothing_is_forgotten(self, forgetful: Told) -> None:
+        """Behind the address may be somebody else by now."""
+        assert USER.addresses[0] not in {one["ip"] for one in forgetful["table"]["addresses"]}
 
 
 class TestRules:
