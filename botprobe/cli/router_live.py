@@ -140,14 +140,14 @@ async def _run(
                     period=rules.cleanup,
                 )
                 async with asyncio.TaskGroup() as group:
-                    keeping = group.create_task(_keep_hourly(board, books))
+                    keeping = group.create_task(keep_hourly(board, books))
                     await router.run(pace.seconds)
                     keeping.cancel()
         finally:
             await kernel.remove()
 
 
-async def _keep_hourly(board: RouterBoard, books: Books) -> None:
+async def keep_hourly(board: RouterBoard, books: Books) -> None:
     """Write down the suspects while it runs; a store that fails is told of, and tried again."""
     while True:
         await asyncio.sleep(KEEP_EVERY)
