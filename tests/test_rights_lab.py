@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,17 +33,17 @@ except ProbeUnavailable as error:
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def copy() -> Iterator[Path]:
     """Return a copy of nmap that one group may run, with the one capability that it needs."""
-    folder = tmp_path_factory.mktemp("nmap")
-    for path in (folder, *folder.parents[:2]):
-        path.chmod(0o755)
-    program = folder / "nmap"
-    shutil.copy(shutil.which("nmap") or "", program)
-    shutil.chown(program, "root", GROUP)
-    program.chmod(0o750)
-    subprocess.run(["/usr/sbin/setcap", "cap_net_raw+eip", program], check=True)
-    return program
+    # Not below tmp_path: each run of pytest closes the folders of all runs to other users.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        program = Path(folder) / "nmap"
+        shutil.copy(shutil.which("nmap") or "", program)
+        shutil.chown(program, "root", GROUP)
+        program.chmod(0o750)
+        subprocess.run(["/usr/sbin/setcap", "cap_net_raw+eip", program], check=True)
+        yield program
 
 
 def said(who: tuple[str, ...], program: object) -> str:

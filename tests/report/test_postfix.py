@@ -5,6 +5,7 @@ import os
 import socket
 import socketserver
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -146,21 +147,29 @@ def _listens(port: int) -> bool:
 
 
 @pytest.fixture
-def postfix(tmp_path: Path) -> Iterator[Postfix]:
+def postfix() -> Iterator[Postfix]:
     """A Postfix of its own directories that insists on TLS."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    # Not below tmp_path: each run of pytest closes the folders of all runs to other users.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         folder.chmod(0o755)
-    _make_queue(tmp_path)
-    self_signed(tmp_path)
+        port = _configure(folder)
+        with _authentication(folder / "auth"), _running(folder, port):
+            yield Postfix(folder, port)
+
+
+def _configure(folder: Path) -> int:
+    """Write all that it reads, and return the port that it is to listen at."""
+    _make_queue(folder)
+    self_signed(folder)
     with socket.socket() as free:  # chosen late: the key takes a while, and others take ports, too
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    (tmp_path / "main.cf").write_text(MAIN_CF.format(directory=tmp_path))
-    (tmp_path / "master.cf").write_text(MASTER_CF.format(port=port))
+    (folder / "main.cf").write_text(MAIN_CF.format(directory=folder))
+    (folder / "master.cf").write_text(MASTER_CF.format(port=port))
     for name in ("main.cf", "master.cf"):
-        os.utime(tmp_path / name, (0, 0))  # Postfix waits 2 s lest somebody is still writing
-    with _authentication(tmp_path / "auth"), _running(tmp_path, port):
-        yield Postfix(tmp_path, port)
+        os.utime(folder / name, (0, 0))  # Postfix waits 2 s lest somebody is still writing
+    return int(port)
 
 
 @contextmanager
