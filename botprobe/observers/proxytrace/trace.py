@@ -10,9 +10,14 @@ from botprobe.observers.proxytrace.legs import ClientLeg, MailLeg
 from botprobe.observers.proxytrace.legtable import LegTable
 from botprobe.observers.proxytrace.matching import Decision, Matcher, decide, origin_of
 from botprobe.observers.proxytrace.model import Answer, Reason, Said, Session, Trace
+from botprobe.observers.proxytrace.proxies import (
+    PROXIES_FILTER,
+    PossibleProxy,
+    ProxySearch,
+    legs_filter,
+)
 from botprobe.observers.proxytrace.refusals import tunnel_answer
 from botprobe.observers.proxytrace.smtp import SmtpReader
-from botprobe.observers.proxytrace.suspects import SUSPECTS_FILTER, Suspect, Suspects, legs_filter
 
 Source = Callable[[str], Iterable[tuple[float, bytes]]]
 """Reads the capture once more through a filter of libpcap: moments, and packets from IP on."""
@@ -37,7 +42,7 @@ class OriginSummary:
 class Tracing:
     """All that a capture tells."""
 
-    proxies: tuple[Suspect, ...]
+    proxies: tuple[PossibleProxy, ...]
     traces: tuple[Trace, ...]
     origins: tuple[OriginSummary, ...]
     refused_orders: tuple[tuple[IpAddress, str], ...]
@@ -62,19 +67,19 @@ def trace(
         proxies: the suspected proxy's addresses; if none, it is searched for.
         own_domains: whose mail would be rightly here.
     """
-    suspects = Suspects()
-    for at, data in source(SUSPECTS_FILTER):
-        suspects.take(at, data)
-    hosts = [one.packed for one in proxies] or suspects.found()
-    table = LegTable(hosts, suspects.ports(hosts))
+    search = ProxySearch()
+    for at, data in source(PROXIES_FILTER):
+        search.take(at, data)
+    hosts = [one.packed for one in proxies] or search.found()
+    table = LegTable(hosts, search.ports(hosts))
     if hosts:
         for at, data in source(legs_filter(hosts)):
             table.take(at, data)
     table.finish()
-    return tell(table, tuple(suspects.describe(host) for host in hosts), own_domains)
+    return tell(table, tuple(search.describe(host) for host in hosts), own_domains)
 
 
-def tell(table: LegTable, proxies: Sequence[Suspect], own_domains: Iterable[str]) -> Tracing:
+def tell(table: LegTable, proxies: Sequence[PossibleProxy], own_domains: Iterable[str]) -> Tracing:
     """Judge the legs that were collected."""
     decisions = decide(table.mail, Matcher(table.clients, table.names))
     traces = [_trace(leg, one) for leg, one in zip(table.mail, decisions, strict=True)]

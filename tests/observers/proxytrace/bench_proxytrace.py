@@ -20,7 +20,7 @@ from pathlib import Path
 from botprobe.observers.packets.segments import address
 from botprobe.observers.proxytrace.captures import open_captures
 from botprobe.observers.proxytrace.legtable import LegTable
-from botprobe.observers.proxytrace.suspects import SUSPECTS_FILTER, Suspects, legs_filter
+from botprobe.observers.proxytrace.proxies import PROXIES_FILTER, ProxySearch, legs_filter
 from tests.observers.proxytrace.methods import METHODS, precision_and_recall
 from tests.observers.proxytrace.talk import BANNER, PROXY, VICTIM, Abuse, Talk, both, mail
 from tests.observers.wire import ACK, SYN, Segment
@@ -126,12 +126,12 @@ def run(command: Sequence[str]) -> tuple[float, float]:
 
 def table_of(path: Path) -> LegTable:
     """Collect the legs of a capture."""
-    capture, suspects = open_captures([path]), Suspects()
-    for at, data in capture.read(SUSPECTS_FILTER):
-        suspects.take(at, data)
-    hosts = suspects.found()
+    capture, search = open_captures([path]), ProxySearch()
+    for at, data in capture.read(PROXIES_FILTER):
+        search.take(at, data)
+    hosts = search.found()
     assert [str(address(host)) for host in hosts] == [PROXY]
-    table = LegTable(hosts, suspects.ports(hosts))
+    table = LegTable(hosts, search.ports(hosts))
     for at, data in capture.read(legs_filter(hosts)):
         table.take(at, data)
     table.finish()

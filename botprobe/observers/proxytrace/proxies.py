@@ -9,7 +9,7 @@ from botprobe.model.text import counted
 from botprobe.observers.packets.segments import ACK, SYN, Segment, address, read_packet
 from botprobe.observers.proxytrace.orders import MAIL_PORTS, find_order
 
-MAX_SUSPECTS = 32
+MAX_PROXIES = 32
 MAX_HOSTS = 100_000
 
 _PAYLOAD_4 = "tcp[((tcp[12] & 0xf0) >> 2):4]"
@@ -20,7 +20,7 @@ _ORDERS = ("= 0x434f4e4e", "= 0x636f6e6e", "= 0x04010019", "& 0xffffff00 = 0x050
 # Bodies of mails come in large packets; who opened a connection shows in the small ones.
 _MAIL = "less 400 and (tcp dst port 25 or tcp dst port 465 or tcp dst port 587)"
 
-SUSPECTS_FILTER = " or ".join(
+PROXIES_FILTER = " or ".join(
     (
         f"({_MAIL})",
         "(tcp[13] & 0x12 = 0x12)",
@@ -32,7 +32,7 @@ SUSPECTS_FILTER = " or ".join(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Suspect:
+class PossibleProxy:
     """A host that may be the proxy."""
 
     address: IpAddress
@@ -45,7 +45,7 @@ class Suspect:
     because: str
 
 
-class Suspects:
+class ProxySearch:
     """Counts who opens, who accepts and who is ordered about."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Suspects:
         self._orders: Counter[bytes] = Counter()
 
     def take(self, at: float, data: bytes) -> None:
-        """Take a packet that ``SUSPECTS_FILTER`` let through."""
+        """Take a packet that ``PROXIES_FILTER`` let through."""
         segment = read_packet(at, data)
         if not isinstance(segment, Segment) or len(self._opened) + len(self._accepts) > MAX_HOSTS:
             return
@@ -73,7 +73,7 @@ class Suspects:
         """Return the places where hosts accept connections."""
         return {(host, port) for host in hosts for port in self._accepts.get(host, ())}
 
-    def describe(self, host: bytes) -> Suspect:
+    def describe(self, host: bytes) -> PossibleProxy:
         """Say what was seen of a host."""
         sessions, orders = len(self._opened.get(host, ())), self._orders[host]
         ports = tuple(sorted(self._accepts.get(host, set()) - MAIL_PORTS))
@@ -82,7 +82,7 @@ class Suspects:
             because = f"opened {counted(sessions, 'mail connection')}, is no mail server"
         if orders:
             because = f"got {counted(orders, 'packet')} with an order for a mail connection"
-        return Suspect(
+        return PossibleProxy(
             address=address(host),
             ports=ports,
             mail_sessions=sessions,
@@ -97,7 +97,7 @@ class Suspects:
         if any(host not in self._opened for host in self._orders):
             chosen |= {host for host in self._opened if not self._serves_mail(host)}
         ranked = sorted(chosen, key=lambda host: (-self._weight(host), host))
-        return ranked[:MAX_SUSPECTS]
+        return ranked[:MAX_PROXIES]
 
     def _suspicious(self, host: bytes) -> bool:
         others = self._accepts.get(host, set()) - MAIL_PORTS
