@@ -2,7 +2,7 @@
 
 The captures are an hour of a site with 1,300 machines, two of them bots (capturemaker). The loop
 with dpkt counts the same by itself, in the simplest way, and both must come to the same numbers.
-Targets at 5 % mail: 1,200 MB per CPU-second, below 50 MB of memory.
+Targets at all shares of mail: 1,200 MB per CPU-second, below 50 MB of memory.
 """
 
 import argparse
