@@ -157,10 +157,15 @@ class _Weighed(asyncio.Protocol):
         self._weight += weight
         self._memory.taken += weight
         if self._weight > MAX_WEIGHT or self._memory.taken > MAX_MEMORY:
-            transport: asyncio.Transport = self.transport  # type: ignore[attr-defined]  # aiosmtpd's
-            transport.abort()
+            self.cut_off()
         else:
             super().data_received(data)
+
+    def cut_off(self) -> None:
+        """End the session, whatever its bot is about."""
+        transport: asyncio.Transport | None = self.transport  # type: ignore[attr-defined]  # aiosmtpd's
+        if transport is not None:
+            transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Give the memory back."""
@@ -208,21 +213,26 @@ async def open_sink(
         await handler.count()
     except OSError as error:
         raise InputError(f"cannot write the Maildir {folder}: {error.strerror}") from error
+    sessions = WeakSet[Any]()
     try:
         server = await asyncio.get_running_loop().create_server(
-            _sessions(session_type, handler, name), address, port, backlog=MAX_SESSIONS
+            _factory(session_type, sessions, handler, name), address, port, backlog=MAX_SESSIONS
         )
     except OSError as error:
         raise InputError(f"cannot listen on port {port}: {error.strerror}") from error
     async with server:
-        yield handler
+        try:
+            yield handler
+        finally:
+            for one in sessions:
+                one.cut_off()
 
 
-def _sessions(
-    session_type: type[Any], handler: SinkHandler, name: str
+def _factory(
+    session_type: type[Any], sessions: WeakSet[Any], handler: SinkHandler, name: str
 ) -> Callable[[], asyncio.Protocol]:
     """Return what makes the protocol of each connection: a session, as long as there is room."""
-    sessions, memory = WeakSet[Any](), _Memory()
+    memory = _Memory()
 
     def session() -> asyncio.Protocol:
         if sum(not one.has_ended for one in sessions) >= MAX_SESSIONS:

@@ -84,6 +84,18 @@ class TestSlow:
             assert lines > 3
             assert (handler.kept, len(mails(tmp_path))) == (1, 1)
 
+    async def test_who_stays_is_cut_off_when_the_sink_ends(self, tmp_path: Path) -> None:
+        """Python 3.12.1 and later would wait for him, as long as he likes."""
+        async with asyncio.timeout(10):
+            async with listening(tmp_path) as (_, port):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                await reader.readline()
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
+            writer.close()
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", port)
+
 
 class TestHostile:
     @pytest.mark.parametrize(
