@@ -28,17 +28,17 @@ class CreditRule:
     sampling: int = 1
     """One packet of so many was counted."""
     least_samples: int = 10
-    """Sampled packets without which nobody is a suspect: one of 500 is no evidence."""
+    """Sampled packets by which sending must outweigh fetching: one of 500 is no evidence."""
 
     def added(self, credit: int, smtp: int, mailbox: int) -> int:
         """Return a credit after so many more counted packets."""
         change = (self.smtp * smtp + self.mailbox * mailbox) * self.sampling
         return max(self.floor, credit + change)
 
-    def is_over(self, credit: int, counted: int) -> bool:
-        """Say whether a credit makes a suspect, after so many counted packets."""
-        enough = self.sampling == 1 or counted >= self.least_samples
-        return credit > self.threshold and enough
+    def is_over(self, credit: int) -> bool:
+        """Say whether a credit makes a suspect."""
+        least = self.added(0, self.least_samples, 0) if self.sampling > 1 else 0
+        return credit > self.threshold and credit >= least
 
 
 class Action(IntEnum):

@@ -52,15 +52,14 @@ class Ledger:
     def may_cross(self, sent: Mapping[IpAddress, int]) -> bool:
         """Say whether somebody may have come over the threshold, unless he fetched meanwhile."""
         return any(
-            self.rule.is_over(*self._at_most(address, packets))
+            self.rule.is_over(self._at_most(address, packets))
             for address, packets in sent.items()
             if address not in self._over
         )
 
-    def _at_most(self, address: IpAddress, sent: int) -> tuple[int, int]:
+    def _at_most(self, address: IpAddress, sent: int) -> int:
         host = self._hosts.get(address, _NOBODY)
-        credit = self.rule.added(host.credit, _since(host.sent, sent), 0)
-        return credit, sent + host.fetched
+        return self.rule.added(host.credit, _since(host.sent, sent), 0)
 
     def update(self, traffic: Traffic, now: float) -> None:
         """Take the counters in; whom the kernel has forgotten is forgotten here too."""
@@ -74,7 +73,7 @@ class Ledger:
                 host.last = now
             host.credit = self.rule.added(host.credit, more_sent, more_fetched)
             host.sent, host.fetched = sent, fetched
-            if not self.rule.is_over(host.credit, sent + fetched):
+            if not self.rule.is_over(host.credit):
                 self._over.discard(address)
             elif address not in self._over:
                 self._over.add(address)
@@ -95,7 +94,7 @@ class Ledger:
     def judged_over(self) -> list[Judgement]:
         """Return the entries of the table that are over the threshold."""
         entries = map(self._entry, self._over)
-        over = (one for one in entries if self.rule.is_over(one.credit, one.smtp + one.mailbox))
+        over = (one for one in entries if self.rule.is_over(one.credit))
         return [judge(one, self.rule, self.test) for one in over]
 
     def to_ask(self, now: float, period: float) -> list[IpAddress]:

@@ -87,11 +87,11 @@ def judge(entry: Entry, rule: CreditRule, test: SequentialTest) -> Judgement:
 def _standing(entry: Entry, rule: CreditRule) -> Standing:
     if entry.answers:
         return Standing.MAIL_SERVER
-    if rule.is_over(entry.credit, entry.smtp + entry.mailbox):
+    if rule.is_over(entry.credit):
         return Standing.SHARED if entry.is_shared else Standing.SUSPECT
     # The first packets of each connection have no answer yet; of an asymmetric route, none has.
     one_way = entry.one_way if entry.one_way > entry.smtp else 0
-    if rule.is_over(one_way * rule.smtp * rule.sampling, one_way):
+    if rule.is_over(one_way * rule.smtp * rule.sampling):
         return Standing.ONE_WAY
     if entry.smtp and not entry.mailbox:
         return Standing.UNKNOWN

@@ -62,7 +62,7 @@ def methods() -> Iterator[Method]:
 
 
 def _over(rule: CreditRule) -> Suspects:
-    return lambda entry: rule.is_over(entry.credit, entry.smtp + entry.mailbox)
+    return lambda entry: rule.is_over(entry.credit)
 
 
 def _standing(rule: CreditRule) -> Suspects:

@@ -280,6 +280,16 @@ class TestLedger:
         assert ledger.to_ask(1, 60) == [BOT]
         assert {one.entry.one_way for one in ledger.judged()} == {0}
 
+    def test_a_sampled_mail_of_a_mailbox_user_is_no_evidence(self) -> None:
+        """At one of 500 a packet is 500 credits, more than the floor and the threshold together."""
+        ledger = Ledger(rule=CreditRule(sampling=500))
+        for now, counted in enumerate(((0, 300), (3, 300))):
+            ledger.update(Traffic(counted={OTHER: counted}), now)
+        ledger.learn(Details(one_way={OTHER: 6}), 2)
+
+        assert [one.standing for one in ledger.judged()] == [Standing.NORMAL]
+        assert ledger.to_ask(2, 60) == []
+
     def test_sampled_packets_without_answers_are_one_way(self) -> None:
         """Although an answer or two were counted, of a mail that he sent himself."""
         ledger = Ledger(rule=CreditRule(sampling=5))
