@@ -8,7 +8,7 @@ from botprobe.contract.case import rfc3339
 from botprobe.model.mail import IpAddress
 from botprobe.observers.capture import CaptureNotes
 from botprobe.observers.proxytrace.advice import Advice
-from botprobe.observers.proxytrace.model import Origin, Trace
+from botprobe.observers.proxytrace.model import OrderingClient, Trace
 from botprobe.observers.proxytrace.proxylogs import LoggedOrigin, LogTracing
 from botprobe.observers.proxytrace.smtp import SentMail
 from botprobe.observers.proxytrace.trace import OriginSummary, Tracing
@@ -128,7 +128,7 @@ def _mail(mail: SentMail, own_domains: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _origin(one: Origin) -> dict[str, Any]:
+def _origin(one: OrderingClient) -> dict[str, Any]:
     return {
         "ip": str(one.address),
         "port": one.port,

@@ -20,7 +20,7 @@ from botprobe.observers.proxytrace.comparing import (
     tunnel_key,
 )
 from botprobe.observers.proxytrace.legs import ClientLeg, MailLeg
-from botprobe.observers.proxytrace.model import Answer, Origin, Reason
+from botprobe.observers.proxytrace.model import Answer, OrderingClient, Reason
 from botprobe.observers.proxytrace.names import Names, find_destination
 from botprobe.observers.proxytrace.orders import Order
 
@@ -239,9 +239,9 @@ def _in_time(mail: MailLeg, client: ClientLeg) -> bool:
     return client.opened - 0.01 <= mail.seen and mail.opened <= client.seen + MAX_WAIT
 
 
-def origin_of(client: ClientLeg, reasons: tuple[Reason, ...]) -> Origin:
+def ordering_client(client: ClientLeg, reasons: tuple[Reason, ...]) -> OrderingClient:
     """Describe a connection to the proxy."""
-    return Origin(
+    return OrderingClient(
         address=address(client.client.address),
         port=client.client.port,
         proxy=address(client.server.address),

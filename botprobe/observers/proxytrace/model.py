@@ -35,7 +35,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class OrderingClient:
     """A connection that may have ordered a session."""
 
     address: IpAddress
@@ -87,8 +87,8 @@ class Trace:
 
     session: Session
     answer: Answer
-    origin: Origin | None
-    rivals: tuple[Origin, ...] = ()
+    origin: OrderingClient | None
+    rivals: tuple[OrderingClient, ...] = ()
     """Others that fit, the best first."""
     margin: float | None = None
     """Points between the first and the second."""

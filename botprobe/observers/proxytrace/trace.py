@@ -8,7 +8,7 @@ from botprobe.model.mail import IpAddress
 from botprobe.observers.packets.segments import address
 from botprobe.observers.proxytrace.legs import ClientLeg, MailLeg
 from botprobe.observers.proxytrace.legtable import LegTable
-from botprobe.observers.proxytrace.matching import Decision, Matcher, decide, origin_of
+from botprobe.observers.proxytrace.matching import Decision, Matcher, decide, ordering_client
 from botprobe.observers.proxytrace.model import Answer, Reason, Said, Session, Trace
 from botprobe.observers.proxytrace.proxies import (
     PROXIES_FILTER,
@@ -135,8 +135,8 @@ def _trace(leg: MailLeg, decision: Decision) -> Trace:
     return Trace(
         session=_session(leg),
         answer=decision.answer,
-        origin=None if named is None else origin_of(named.client, named.reasons),
-        rivals=tuple(origin_of(one.client, one.reasons) for one in rivals),
+        origin=None if named is None else ordering_client(named.client, named.reasons),
+        rivals=tuple(ordering_client(one.client, one.reasons) for one in rivals),
         margin=decision.margin,
     )
 
@@ -166,7 +166,7 @@ def _one_leg(leg: ClientLeg) -> Trace:
     )
     because = f"ordered {leg.order}; the connection it caused is not in the capture"
     reason = Reason(name=leg.order.way, points=3, because=because)
-    return Trace(session=session, answer=Answer.ONE_LEG, origin=origin_of(leg, (reason,)))
+    return Trace(session=session, answer=Answer.ONE_LEG, origin=ordering_client(leg, (reason,)))
 
 
 def _refusal(leg: ClientLeg) -> str:
