@@ -45,14 +45,14 @@ def keep(
     import asyncio  # noqa: PLC0415
 
     from botprobe.scoping import scope_of  # noqa: PLC0415
-    from botprobe.service.suspects import investigate  # noqa: PLC0415
+    from botprobe.service.suspects import hand_over  # noqa: PLC0415
     from botprobe.storing import open_store  # noqa: PLC0415
 
     async def run() -> "Handover":
         scope, cooldown = scope_of(settings), timedelta(hours=settings.scope.cooldown_hours)
         async with open_store(settings) as store:
             await store.observe(observations)
-            return await investigate(suspects, store=store, scope=scope, cooldown=cooldown)
+            return await hand_over(suspects, store=store, scope=scope, cooldown=cooldown)
 
     handed = asyncio.run(run())
     complain(f"{counted(len(observations), 'observation')} kept")

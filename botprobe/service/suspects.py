@@ -21,7 +21,7 @@ class Handover:
     """Those that must not be probed, each with the reason."""
 
 
-async def investigate(
+async def hand_over(
     suspects: Mapping[IpAddress, str], *, store: HostTable, scope: Scope, cooldown: timedelta
 ) -> Handover:
     """Put addresses into the host table as due, where any worker finds them.

@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from botprobe.scope.addresses import Scope
-from botprobe.service.suspects import investigate
+from botprobe.service.suspects import hand_over
 from botprobe.store.sqlite import SqliteStore
 from tests.cases import HOST
 from tests.store.test_hosts import claim_all
@@ -20,10 +20,10 @@ class TestInvestigate:
         """Whoever must not be probed is never due, whatever a log says of it."""
         mapped = ip_address(f"::ffff:{HOST}")
         async with SqliteStore(tmp_path / "cases.sqlite") as store:
-            first = await investigate(
+            first = await hand_over(
                 {mapped: "drove it", PRIVATE: "drove it"}, store=store, scope=LAB, cooldown=DAY
             )
-            again = await investigate({HOST: "drove it"}, store=store, scope=LAB, cooldown=DAY)
+            again = await hand_over({HOST: "drove it"}, store=store, scope=LAB, cooldown=DAY)
             claims = await claim_all(store)
 
         assert first.due == (HOST,)
