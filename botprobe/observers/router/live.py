@@ -143,7 +143,10 @@ class LiveRouter:
             self.ledger.block(one.entry.address, now + self.block_seconds)
         if chosen:
             await self.kernel.block([one.entry.address for one in chosen], self.block_seconds)
+            now = self.clock()
         for one in chosen:
+            # The kernel's block began later; renewed before its end, it would end all the same.
+            self.ledger.block(one.entry.address, now + self.block_seconds)
             self.screen.acted(one, self.action)
 
     def _is_due(self, one: Judgement, now: float) -> bool:

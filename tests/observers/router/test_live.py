@@ -177,6 +177,19 @@ class TestLiveRouter:
 
         assert scene.kernel.blocked == [BOT]
 
+    def test_no_block_is_taken_for_ended_before_the_kernel_ends_it(self) -> None:
+        """Linux before 6.12 leaves an element's time alone that is added again while it lives."""
+        scene = Scene()
+        router = scene.router(confirm=False)
+
+        async def look() -> float:
+            await router.look()
+            return asyncio.get_running_loop().time() + router.block_seconds
+
+        ends = asyncio.run(look())
+
+        assert router.ledger.is_blocked(BOT, ends - 0.005)
+
     def test_no_more_is_read_than_a_judgement_needs(self) -> None:
         """Mailboxes for who may be over the threshold by what he sent, the rest for who is."""
         scene = Scene(kernel=FakeKernel(Traffic(counted={BOT: (100, 0)})))
