@@ -113,6 +113,8 @@ _ACCEPTS = "@th,104,8 & 0x12 == 0x12"
 _ACKNOWLEDGES = "@th,104,8 & 0x16 == 0x10"
 _SAYS = "@th,104,8 & 0x1a == 0x18"
 
+_BOTH_PORTS = 'goto answers comment "perhaps an answer to somebody who asks from a port of mail"'
+
 
 def ruleset(rules: RouterRules) -> str:
     """Write the table; loaded by ``nft -f`` it takes the place of an older one in one step."""
@@ -203,15 +205,17 @@ def _exact(family: Family, rules: RouterRules) -> dict[str, list[str]]:
         "sending": [
             f'{known} {sent} accept comment "small, of a connection that was answered"',
             f'{small} {one_way} accept comment "small, without an answer so far"',
-            f'{_OPENS} {mine} {opened} {_hops(family)} comment "opens a connection"',
+            f'{_OPENS} {mine} {_hops(family)} {opened} comment "opens a connection"',
+            _BOTH_PORTS,
         ],
         "fetching": [
             f'{known} {fetched} accept comment "small, of a connection that was answered"',
-            f'{_OPENS} {mine} {collected} {_hops(family)} comment "opens a connection"',
+            f'{_OPENS} {mine} {_hops(family)} {collected} comment "opens a connection"',
+            _BOTH_PORTS,
         ],
         "sent_answers": [
             said,
-            f'{_ACCEPTS} {_serves(family)} comment "takes mail"',
+            f'{_ACCEPTS} {_serves(family, mine)} comment "takes mail"',
             f'{_ACCEPTS} {theirs} {_met(family)} comment "the server answers"',
         ],
         "fetched_answers": [said],
@@ -235,10 +239,14 @@ def _sampled(family: Family, rules: RouterRules) -> dict[str, list[str]]:
         "sending": [
             f'{asked} {one_way} {_hops(family)} accept comment "small, answered or not"',
             f'{_OPENS} {mine} {opened} comment "opens a connection"',
+            _BOTH_PORTS,
         ],
-        "fetching": [f'{_OPENS} {mine} {collected} comment "opens a connection"'],
+        "fetching": [
+            f'{_OPENS} {mine} {collected} comment "opens a connection"',
+            _BOTH_PORTS,
+        ],
         "sent_answers": [
-            f'{_SAYS} {_serves(family)} comment "takes mail"',
+            f'{_SAYS} {_serves(family, mine)} comment "takes mail"',
             f'{said} {_met(family)} {sent} comment "an answer that carries something"',
         ],
         "fetched_answers": [f'{said} {fetched} comment "an answer that carries something"'],
@@ -265,9 +273,9 @@ def _starts_with(network: IpNetwork, part: str) -> Iterator[str]:
         yield f"{base},{offset},{length} {int(network.network_address) >> int(bits) - length}"
 
 
-def _serves(family: Family) -> str:
-    """A server that answers on port 25, inside or not."""
-    return f"@th,0,16 25 {family.is_tcp} update @servers{family.version} {{ {family.sender} }}"
+def _serves(family: Family, mine: str) -> str:
+    """A server inside that answers on port 25: of those outside there are more than a set holds."""
+    return f"@th,0,16 25 {mine} update @servers{family.version} {{ {family.sender} }}"
 
 
 def _met(family: Family) -> str:

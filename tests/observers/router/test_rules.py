@@ -1,0 +1,36 @@
+"""The ruleset, packet by packet, in the kernel."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.lab.proxyabuse import run_private
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(60)]
+
+FOUR, SIX = "c6120009", "20010db8000c0009"
+
+
+@pytest.fixture(scope="module")
+def sets() -> dict[str, Any]:
+    """What each scene left in the sets."""
+    told: dict[str, Any] = json.loads(run_private("tests.observers.router.packetforms"))
+    return told
+
+
+class TestCounting:
+    @pytest.mark.parametrize("port", ["4000", "1000", "25", "110", "465", "993"])
+    def test_a_sender_counts_whatever_port_it_sends_from(
+        self, sets: dict[str, Any], port: str
+    ) -> None:
+        """A bot that sends from a port of mail would else be one way only, and left alone."""
+        assert sets[port]["sent4"] == {FOUR: 3}
+        assert sets[port]["sent6"] == {SIX: 3}
+        assert "oneway4" not in sets[port]
+        assert "oneway6" not in sets[port]
+
+    def test_only_servers_inside_are_remembered(self, sets: dict[str, Any]) -> None:
+        """Whoever answers outside, or forges such answers, must not fill the set."""
+        assert "servers4" not in sets["server outside"]
+        assert sets["server inside"]["servers4"] == {FOUR: 0}
