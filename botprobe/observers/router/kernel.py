@@ -67,7 +67,7 @@ class Details:
     targets: Mapping[IpAddress, int] = field(default_factory=dict)
     """How many addresses each sent to."""
     faces: Mapping[IpAddress, set[IpAddress]] = field(default_factory=dict)
-    """The addresses that sent, of an IPv6 network."""
+    """The addresses that opened connections, of an IPv6 network."""
     limits: Mapping[IpAddress, frozenset[int]] = field(default_factory=dict)
     """Hop limits with which its connections came."""
 
@@ -93,9 +93,12 @@ class _Set:
             read = read_set(table, f"{self.name}{family.version}")
             found |= read if family.version == 4 else _whole(read)
         lacking = [key for key in self.elements if key not in found]
-        kept = [key for key in lacking if _host(key[: len(key) - self.after_host]) in living]
         once = frozenset(key for key in lacking if key not in self._missed)
-        found |= {key: self.elements[key] for key in (*once, *kept)}
+        found |= {key: self.elements[key] for key in once}
+        for key in lacking:
+            end = len(key) - self.after_host
+            if (host := _host(key[:end])) in living:  # its addresses may be without number
+                found[host + key[end:]] = self.elements[key]
         self.elements, self._missed = found, once
         return found
 
@@ -181,14 +184,15 @@ class Kernel:
 
     def _read_details(self) -> Details:
         targets, living = self._targets.read(), self._sent.elements
+        limits = self._limits.read(living)
         return Details(
             one_way=ByAddress(self._one_way.read()),
             opened=ByAddress(self._opened.read()),
             collected=ByAddress(self._collected.read()),
             servers=ByAddress(self._servers.read(living)),
             targets=ByAddress(Counter(_host(key[: len(key) // 2]) for key in targets)),
-            faces=_faces(targets),
-            limits=ByAddress(_hop_limits(self._limits.read(living))),
+            faces=_faces(limits),
+            limits=ByAddress(_hop_limits(limits)),
         )
 
     async def _run(self, *arguments: str, text: str = "") -> str:
@@ -228,10 +232,12 @@ def _host(key: bytes) -> bytes:
     return key if len(key) == 4 else key[:8] + bytes(8)
 
 
-def _faces(targets: Iterable[bytes]) -> dict[IpAddress, set[IpAddress]]:
+def _faces(opened: Iterable[bytes]) -> dict[IpAddress, set[IpAddress]]:
+    """Take keys that begin with who opened a connection: an answer can be forged from outside."""
     faces: dict[IpAddress, set[IpAddress]] = {}
-    for source in {key[:16] for key in targets if len(key) == 32}:
-        faces.setdefault(ip_address(_host(source)), set()).add(ip_address(source))
+    for source in {key[:16] for key in opened if len(key) == 20}:
+        if source != (host := _host(source)):
+            faces.setdefault(ip_address(host), set()).add(ip_address(source))
     return faces
 
 

@@ -104,8 +104,10 @@ class Ledger:
         return [address for address, at in asked if at is None or now - at >= period]
 
     def faces(self, address: IpAddress) -> list[IpAddress]:
-        """Return the addresses to ask; of an IPv6 network a few that sent."""
-        return sorted(self._details.faces.get(address, {address}), key=int)[:_FACES]
+        """Return the addresses to ask; of an IPv6 network a few that opened connections, if any."""
+        if address.version == 4:
+            return [address]
+        return sorted(self._details.faces.get(address, ()), key=int)[:_FACES]
 
     def asking(self, address: IpAddress, now: float) -> None:
         """Note that a host is asked now."""

@@ -159,7 +159,7 @@ class LiveRouter:
     async def _ask(self, address: IpAddress) -> None:
         assert self.confirm is not None  # noqa: S101  # only then somebody waits
         answers = [await self._answer(self.confirm, face) for face in self.ledger.faces(address)]
-        takes_mail = True if True in answers else None if None in answers else False
+        takes_mail = True if True in answers else None if None in answers or not answers else False
         self.ledger.answered(address, takes_mail)
         if takes_mail is None:
             self.screen.unconfirmed(address)

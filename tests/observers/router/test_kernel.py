@@ -12,6 +12,7 @@ from botprobe.observers.router.netlink import Elements
 
 A, B = ip_address("198.18.0.10"), ip_address("198.18.0.11")
 NETWORK, FACE = ip_address("2001:db8:c:10::"), ip_address("2001:db8:c:10::7")
+FORGED, B6 = ip_address("2001:db8:c:10::1"), ip_address("2001:db8:5::1")
 
 Load = Callable[[Mapping[str, Elements]], None]
 
@@ -94,12 +95,28 @@ class TestDetails:
         assert told[:3] == [(frozenset({64, 128}), True, True)] * 3
         assert told[-1] == (None, False, False)
 
+    def test_a_network_of_many_addresses_keeps_no_more_than_its_hop_limits(
+        self, load: Load
+    ) -> None:
+        """A host may take a new address for each connection, and live for months."""
+        kernel = Kernel()
+        for number in range(1, 6):
+            face = ip_address(int(NETWORK) + number).packed
+            load({"sent6": {NETWORK.packed[:8]: number}, "hops6": {face + b"\x40\0\0\0": 0}})
+            looked(kernel)
+            details = asyncio.run(kernel.details())
+
+        assert dict(details.limits) == {NETWORK: {64}}
+        assert len(kernel._limits.elements) == 3
+        assert NETWORK not in details.faces[NETWORK]
+
     def test_hosts_of_both_families_are_put_together(self, load: Load) -> None:
-        """Of IPv6 the /64 is the host, and its addresses are its faces."""
+        """Of IPv6 the /64 is the host, and the addresses that opened connections are its faces."""
         load(
             {
                 "targets4": {A.packed + B.packed: 0, A.packed + A.packed: 0},
-                "targets6": {FACE.packed + NETWORK.packed: 0},
+                # The second one: an answer to an address that never asked.
+                "targets6": {FACE.packed + B6.packed: 0, FORGED.packed + B6.packed: 0},
                 "hops4": {A.packed + b"\x40\0\0\0": 0, A.packed + b"\x80\0\0\0": 0},
                 "hops6": {FACE.packed + b"\x40\0\0\0": 0},
                 "oneway6": {NETWORK.packed[:8]: 3},
@@ -108,7 +125,7 @@ class TestDetails:
 
         told: Details = asyncio.run(Kernel().details())
 
-        assert dict(told.targets) == {A: 2, NETWORK: 1}
+        assert dict(told.targets) == {A: 2, NETWORK: 2}
         assert dict(told.faces) == {NETWORK: {FACE}}
         assert dict(told.limits) == {A: {64, 128}, NETWORK: {64}}
         assert (dict(told.one_way), len(told.opened)) == ({NETWORK: 3}, 0)

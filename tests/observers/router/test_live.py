@@ -147,6 +147,15 @@ class TestLiveRouter:
         assert not scene.kernel.blocked
         assert sorted(map(str, scene.notes.unsure)) == [str(BOT), str(OTHER)]
 
+    def test_a_network_without_a_known_address_cannot_be_asked(self) -> None:
+        """Nobody is at the first address of a /64, so silence there says nothing."""
+        network = ip_address("2001:db8:c:10::")
+        scene = Scene(kernel=FakeKernel(Traffic(counted={network: (200, 0)})))
+
+        scene.run()
+
+        assert (scene.asked, scene.kernel.blocked, scene.notes.unsure) == ([], [], [network])
+
     @pytest.mark.parametrize(
         ("action", "blocked"), [(Action.ACCEPT, set()), (Action.DROP, {BOT, OTHER})]
     )
