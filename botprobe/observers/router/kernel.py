@@ -16,6 +16,7 @@ from botprobe.model.mail import IpAddress
 from botprobe.observers.router.netlink import Elements, read_set
 from botprobe.observers.router.rules import (
     FAMILIES,
+    MOST_HOSTS,
     TABLE,
     RouterRules,
     blocking,
@@ -24,6 +25,8 @@ from botprobe.observers.router.rules import (
 )
 
 _SECONDS = 30.0
+# A set counts as full a little earlier: elements that have expired still take room for a while.
+_FULL = MOST_HOSTS * 95 // 100
 
 Value_co = TypeVar("Value_co", covariant=True)
 
@@ -70,6 +73,8 @@ class Details:
     """The addresses that opened connections, of an IPv6 network."""
     limits: Mapping[IpAddress, frozenset[int]] = field(default_factory=dict)
     """Hop limits with which its connections came."""
+    full: frozenset[int] = frozenset()
+    """IP versions of which some hosts had no room in what excuses them."""
 
 
 @dataclass(slots=True)
@@ -84,14 +89,18 @@ class _Set:
     after_host: int = 0
     """Octets of a key that follow those of the host."""
     elements: Elements = field(default_factory=dict)
+    full: frozenset[int] = frozenset()
+    """IP versions of which there was no room for more."""
     _missed: frozenset[bytes] = frozenset()
 
     def read(self, living: Container[bytes] = ()) -> Elements:
         """Read it again; what it held of a host that still lives is kept, expired or not."""
-        table, found = TABLE.split()[1], Elements()
+        table, found, sizes = TABLE.split()[1], Elements(), dict[int, int]()
         for family in FAMILIES:
             read = read_set(table, f"{self.name}{family.version}")
+            sizes[family.version] = len(read)
             found |= read if family.version == 4 else _whole(read)
+        self.full = frozenset(version for version, size in sizes.items() if size >= _FULL)
         lacking = [key for key in self.elements if key not in found]
         once = frozenset(key for key in lacking if key not in self._missed)
         found |= {key: self.elements[key] for key in once}
@@ -184,15 +193,16 @@ class Kernel:
 
     def _read_details(self) -> Details:
         targets, living = self._targets.read(), self._sent.elements
-        limits = self._limits.read(living)
+        limits, servers = self._limits.read(living), self._servers.read(living)
         return Details(
             one_way=ByAddress(self._one_way.read()),
             opened=ByAddress(self._opened.read()),
             collected=ByAddress(self._collected.read()),
-            servers=ByAddress(self._servers.read(living)),
+            servers=ByAddress(servers),
             targets=ByAddress(Counter(_host(key[: len(key) // 2]) for key in targets)),
             faces=_faces(limits),
             limits=ByAddress(_hop_limits(limits)),
+            full=self._fetched.full | self._limits.full | self._servers.full,
         )
 
     async def _run(self, *arguments: str, text: str = "") -> str:

@@ -5,13 +5,13 @@ here as it does for captures. Nothing in here waits or sends.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from botprobe.model.mail import IpAddress
 from botprobe.observers.router.credit import CreditRule, SequentialTest
 from botprobe.observers.router.kernel import Details, Traffic
 from botprobe.observers.router.stacks import Stack, count_systems, read_stack
-from botprobe.observers.router.table import Entry, Judgement, judge
+from botprobe.observers.router.table import Entry, Judgement, Standing, judge
 
 _FACES = 4
 # With sampling: small packets that a host sends for each time that a server says something.
@@ -89,13 +89,13 @@ class Ledger:
 
     def judged(self) -> list[Judgement]:
         """Return the table."""
-        return [judge(entry, self.rule, self.test) for entry in self._entries()]
+        return [self._judge(entry) for entry in self._entries()]
 
     def judged_over(self) -> list[Judgement]:
         """Return the entries of the table that are over the threshold."""
         entries = map(self._entry, self._over)
         over = (one for one in entries if self.rule.is_over(one.credit))
-        return [judge(one, self.rule, self.test) for one in over]
+        return [self._judge(one) for one in over]
 
     def to_ask(self, now: float, period: float) -> list[IpAddress]:
         """Return who is over the threshold and was not asked in this clean-up period."""
@@ -134,6 +134,13 @@ class Ledger:
     def block(self, address: IpAddress, until: float) -> None:
         """Note a block."""
         self._hosts[address].blocked_until = until
+
+    def _judge(self, entry: Entry) -> Judgement:
+        """Judge; where what excuses hosts may be missing, nobody is a suspect."""
+        judged = judge(entry, self.rule, self.test)
+        if judged.standing is Standing.SUSPECT and entry.address.version in self._details.full:
+            return replace(judged, standing=Standing.UNKNOWN)
+        return judged
 
     def _entries(self) -> Iterator[Entry]:
         details = self._details

@@ -82,6 +82,8 @@ class LiveRouter:
     """Clean-up period in seconds: a host is asked once in it."""
     _due: float = 0.0
     """When all is to be read again although nobody came over the threshold."""
+    _full: frozenset[int] = frozenset()
+    """IP versions of which it was told that there are too many hosts."""
 
     async def run(self, seconds: float | None = None) -> None:
         """Go on for so many seconds, or until cancelled.
@@ -116,12 +118,19 @@ class LiveRouter:
         self.ledger.update(await self.kernel.traffic(), now)
         if not self.ledger.has_news and started < self._due:
             return []
-        self.ledger.learn(await self.kernel.details(), now)
+        details = await self.kernel.details()
+        self.ledger.learn(details, now)
+        self._tell_full(details.full)
         await self._act(now)
         self.screen.table(self.ledger.judged())
         ended = asyncio.get_running_loop().time()
         self._due = ended + (ended - started) / _SHARE
         return self._to_ask(now)
+
+    def _tell_full(self, versions: frozenset[int]) -> None:
+        for version in sorted(versions - self._full):
+            logger.warning("more IPv%d hosts than the kernel's sets hold: none is blocked", version)
+        self._full = versions
 
     async def _read_all(self) -> None:
         await self.kernel.sent()

@@ -18,7 +18,7 @@ IpNetwork = IPv4Network | IPv6Network
 TABLE = "inet botprobe"
 
 # Elements of a set: more hosts than one router serves, and a bound for forgers.
-_HOSTS, _FLOWS = 131_072, 524_288
+MOST_HOSTS, _FLOWS = 131_072, 524_288
 _FLOW_SECONDS = 3600
 
 
@@ -146,14 +146,14 @@ def key_of(address: IpAddress) -> IpAddress:
 
 def _sets(family: Family, rules: RouterRules) -> Iterator[str]:
     version, kind, timeout = family.version, family.kind, f"timeout {rules.cleanup}s"
-    dynamic = f"size {_HOSTS}; flags dynamic,timeout; {timeout};"
+    dynamic = f"size {MOST_HOSTS}; flags dynamic,timeout; {timeout};"
     for name in ("sent", "fetched", "oneway", "servers", "opened", "collected"):
         yield f"  set {name}{version} {{ typeof {family.sender}; {dynamic} }}"
     yield f"  set targets{version} {{ type {kind} . {kind}; {dynamic} }}"
     yield f"  set hops{version} {{ typeof {family.word} saddr . {family.hops}; {dynamic} }}"
     flows = f"size {_FLOWS}; flags dynamic,timeout; timeout {_FLOW_SECONDS}s;"
     yield f"  set flows{version} {{ typeof {family.flow}; {flows} }}"
-    yield f"  set blocked{version} {{ type {kind}; size {_HOSTS}; flags timeout; }}"
+    yield f"  set blocked{version} {{ type {kind}; size {MOST_HOSTS}; flags timeout; }}"
     for name, networks in (("inside", rules.inside), ("spared", rules.spared)):
         chosen = ", ".join(str(one) for one in networks if one.version == version)
         elements = f" elements = {{ {chosen} }};" if chosen else ""

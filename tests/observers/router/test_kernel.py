@@ -9,6 +9,7 @@ import pytest
 from botprobe.observers.router import kernel as kernel_module
 from botprobe.observers.router.kernel import Details, Kernel, Traffic
 from botprobe.observers.router.netlink import Elements
+from botprobe.observers.router.rules import MOST_HOSTS
 
 A, B = ip_address("198.18.0.10"), ip_address("198.18.0.11")
 NETWORK, FACE = ip_address("2001:db8:c:10::"), ip_address("2001:db8:c:10::7")
@@ -109,6 +110,17 @@ class TestDetails:
         assert dict(details.limits) == {NETWORK: {64}}
         assert len(kernel._limits.elements) == 3
         assert NETWORK not in details.faces[NETWORK]
+
+    @pytest.mark.parametrize("name", ["fetched", "servers", "hops"])
+    def test_a_full_set_of_excuses_is_told(self, load: Load, name: str) -> None:
+        """Whoever has no room in it must not be blocked for that."""
+        kernel, told = Kernel(), []
+        for hosts in (1_000, MOST_HOSTS):
+            load({f"{name}4": {number.to_bytes(4): 1 for number in range(hosts)}})
+            looked(kernel)
+            told.append(asyncio.run(kernel.details()).full)
+
+        assert told == [frozenset(), {4}]
 
     def test_hosts_of_both_families_are_put_together(self, load: Load) -> None:
         """Of IPv6 the /64 is the host, and the addresses that opened connections are its faces."""

@@ -147,6 +147,19 @@ class TestLiveRouter:
         assert not scene.kernel.blocked
         assert sorted(map(str, scene.notes.unsure)) == [str(BOT), str(OTHER)]
 
+    def test_nobody_is_blocked_while_excuses_may_be_missing(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The kernel's sets are full: whoever fetches now is taken for one who only sends."""
+        scene = Scene()
+        scene.kernel.more = Details(full=frozenset({4}))
+
+        scene.run()
+
+        assert not scene.kernel.blocked
+        assert set(scene.notes.standings.values()) == {Standing.UNKNOWN}
+        assert caplog.text.count("more IPv4 hosts than the kernel's sets hold") == 1
+
     def test_a_network_without_a_known_address_cannot_be_asked(self) -> None:
         """Nobody is at the first address of a /64, so silence there says nothing."""
         network = ip_address("2001:db8:c:10::")
