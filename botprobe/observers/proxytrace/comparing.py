@@ -99,23 +99,25 @@ def symmetry(mail: MailLeg, client: ClientLeg) -> Symmetry:
         return Symmetry(0, MAX_LAG, 0, count)
     fitting = 0
     if client.encrypted:
-        fitting = _fitting(mail.up, client.up) + _fitting(mail.down, client.down)
+        fitting = _fitting(mail.up, client.up, upwards=True)
+        fitting += _fitting(mail.down, client.down, upwards=False)
     return Symmetry(len(lags) / count, sum(lags) / len(lags), fitting / count, count)
 
 
-def _fitting(inner: Half, outer: Half) -> int:
+def _fitting(inner: Half, outer: Half, *, upwards: bool) -> int:
     """Count the segments that come in the same order, each longer by the same few bytes."""
     first = inner.sizes[:2]
-    longer = {large - small for small in first for large in outer.sizes}
-    return max((_in_order(inner, outer, more) for more in longer & TLS_OVERHEADS), default=0)
+    longer = {large - small for small in first for large in outer.sizes} & TLS_OVERHEADS
+    return max((_in_order(inner, outer, more, upwards=upwards) for more in longer), default=0)
 
 
-def _in_order(inner: Half, outer: Half, more: int) -> int:
+def _in_order(inner: Half, outer: Half, more: int, *, upwards: bool) -> int:
     place, found = 0, 0
     for at, size in zip(inner.times, inner.sizes, strict=True):
         for here in range(place, len(outer.sizes)):
-            near = abs(outer.times[here] - at) <= MAX_LAG
-            if near and outer.sizes[here] == size + more:
+            # What came in goes out afterwards: sessions that say the same tell apart by this alone.
+            lag = at - outer.times[here] if upwards else outer.times[here] - at
+            if -CLOCK_SLACK <= lag <= MAX_LAG and outer.sizes[here] == size + more:
                 place, found = here + 1, found + 1
                 break
     return found

@@ -7,6 +7,7 @@ only rank those that bytes cannot tell apart (docs/proxytrace.md has the figures
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from botprobe.model.mail import IpAddress
 from botprobe.observers.packets.segments import address
@@ -29,10 +30,12 @@ MAX_WAIT = 60.0
 # Comparisons with connections in which no order could be read, for one session.
 MAX_UNORDERED = 500
 MAX_RIVALS = 3
-# Less between the first and the second is no difference.
+# Less between the first and the best of another host is no difference.
 MIN_MARGIN = 0.1
 # What a suspicion takes: nearly all segments have a counterpart, of the usual size, at once.
-MIN_SHARE, MIN_SIZES, MIN_SEGMENTS, MIN_SUSPICION = 0.9, 0.6, 6, 2.0
+MIN_SHARE, MIN_SIZES, MIN_SEGMENTS, MIN_SUSPICION = 0.9, 0.75, 6, 2.0
+# A busy proxy hands on late: then nearly all sizes have to fit.
+MIN_SIZES_LATE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +179,10 @@ def _rank(decision: Decision) -> tuple[bool, float]:
 def _decide(matches: Sequence[Match]) -> Decision:
     if not matches:
         return Decision(Answer.NONE, None, (), None)
-    best, rivals = matches[0], tuple(matches[1 : 1 + MAX_RIVALS])
+    best = matches[0]
+    # Who ordered it is asked: connections of the same host are no rivals.
+    others = (one for one in matches if one.client.client.address != best.client.client.address)
+    rivals = tuple(islice(others, MAX_RIVALS))
     margin = round(best.score - rivals[0].score, 3) if rivals else None
     equal = margin is not None and margin < MIN_MARGIN
     return Decision(Answer.EQUAL if equal else best.answer, best, rivals, margin)
@@ -209,7 +215,7 @@ def _of_times(times: Symmetry, *, encrypted: bool) -> Iterator[Reason]:
     yield Reason(name="timing", points=_nearness(times), because=because)
     if encrypted:
         because = f"{times.sizes:.0%} of the segments come longer by the same few bytes"
-        yield Reason(name="volume", points=round(times.sizes, 3), because=because)
+        yield Reason(name="volume", points=round(2 * times.sizes, 3), because=because)
 
 
 def _nearness(times: Symmetry) -> float:
@@ -221,7 +227,7 @@ def _suspicious(times: Symmetry) -> bool:
         times.share >= MIN_SHARE
         and times.sizes >= MIN_SIZES
         and times.segments >= MIN_SEGMENTS
-        and _nearness(times) + times.sizes >= MIN_SUSPICION
+        and (times.sizes >= MIN_SIZES_LATE or _nearness(times) + times.sizes >= MIN_SUSPICION)
     )
 
 
