@@ -11,12 +11,13 @@ import json
 import os
 import random
 import re
+import socket
 import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.lab.namespace import LabError, Namespace, private, run
@@ -32,6 +33,9 @@ ALL = (*SPAMMERS, *USERS, SQUID, TINYPROXY, DANTE, MICROSOCKS, FRONT, *VICTIMS, 
 _TOKEN = re.compile(rb"X-Origin: ([0-9.]+)")
 READY_SECONDS = 20
 SESSION_SECONDS = 60
+# Mail servers are far away, in seconds: an answer takes longer than clocks are wrong.
+ROUND_TRIP = 0.01
+LAST_PACKET = b"that was all of it"
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Ask = Callable[[asyncio.StreamReader, asyncio.StreamWriter, str], Coroutine[None, None, None]]
@@ -83,8 +87,13 @@ class Victims:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Speak SMTP."""
         peer, in_data = writer.get_extra_info("peername"), False
-        writer.write(b"220 mx.victim.example ESMTP\r\n")
+
+        async def answer(text: str) -> None:
+            await asyncio.sleep(ROUND_TRIP)
+            writer.write(f"{text}\r\n".encode())
+
         with suppress(OSError, asyncio.CancelledError):
+            await answer("220 mx.victim.example ESMTP")
             while line := await reader.readline():
                 if in_data:
                     if token := _TOKEN.match(line):
@@ -92,12 +101,12 @@ class Victims:
                     in_data = line != b".\r\n"
                     if not in_data:
                         self._count += 1
-                        writer.write(f"250 2.0.0 Ok: queued as {self._count:08X}\r\n".encode())
+                        await answer(f"250 2.0.0 Ok: queued as {self._count:08X}")
                 elif line[:4].upper() == b"DATA":
                     in_data = True
-                    writer.write(b"354 End data with <CR><LF>.<CR><LF>\r\n")
+                    await answer("354 End data with <CR><LF>.<CR><LF>")
                 else:
-                    writer.write(b"221 Bye\r\n" if line[:4] == b"QUIT" else b"250 Ok\r\n")
+                    await answer("221 Bye" if line[:4] == b"QUIT" else "250 Ok")
         writer.close()
 
 
@@ -109,23 +118,6 @@ async def serve_web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
             head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n"
             writer.write(head.encode() + body)
     writer.close()
-
-
-async def front(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A proxy behind TLS: CONNECT, and then both ways."""
-    with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-        head = await reader.readuntil(b"\r\n\r\n")
-        host, _, port = head.split()[1].decode().rpartition(":")
-        there = await asyncio.open_connection(host, int(port), local_addr=(FRONT, 0))
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(4096):
-            writer.write(data)
-        writer.close()
 
 
 async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> None:
@@ -166,7 +158,9 @@ WAYS: tuple[tuple[str, int, Ask, bool], ...] = (
 )
 
 
-async def send_mail(stream: Stream, origin: str, number: int) -> None:
+async def send_mail(
+    stream: Stream, origin: str, number: int, begun: asyncio.Event | None = None
+) -> None:
     """Send one mail; all sessions say the same but for the recipient and one field."""
     reader, writer = stream
 
@@ -178,6 +172,8 @@ async def send_mail(stream: Stream, origin: str, number: int) -> None:
 
     await reader.readline()
     await say("EHLO localhost", b"250")
+    if begun is not None:
+        begun.set()
     await say("MAIL FROM:<win@lottery.example>", b"250")
     await say(f"RCPT TO:<user{number % 7}@victim.example>", b"250")
     await say("DATA", b"354")
@@ -209,18 +205,26 @@ async def spam(number: int, way: tuple[str, int, Ask, bool], luck: random.Random
     return False
 
 
-async def spam_hidden(number: int, luck: random.Random, context: ssl.SSLContext) -> bool:
-    """Do the same through the proxy behind TLS."""
-    origin = luck.choice(SPAMMERS)
-    await asyncio.sleep(luck.random() * 5)
+async def spam_hidden(
+    number: int, luck: random.Random, turn: asyncio.Event, begun: asyncio.Event
+) -> bool:
+    """Do the same through the proxy behind TLS; the next one's turn comes after the first answer.
+
+    So they overlap on a slow machine as on a fast one, and no two keep step: all say the same,
+    and nothing but their moments tells them apart.
+    """
+    origin, context = luck.choice(SPAMMERS), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    await turn.wait()
     with suppress(OSError, asyncio.IncompleteReadError, LabError):
         async with asyncio.timeout(SESSION_SECONDS):
             stream = await asyncio.open_connection(
                 FRONT, 8443, local_addr=(origin, 0), ssl=context, server_hostname="front.example"
             )
             await connect(*stream, VICTIMS[0])
-            await send_mail(stream, origin, number)
+            await send_mail(stream, origin, number, begun)
             return True
+    begun.set()
     return False
 
 
@@ -262,18 +266,18 @@ async def own_mail(source: str, number: int, luck: random.Random) -> None:
             await send_mail(stream, source, number)
 
 
-async def live(folder: Path, sessions: int, hidden: int) -> dict[str, object]:
+async def live(sessions: int, hidden: int) -> dict[str, object]:
     """Serve, abuse and browse; return the truth."""
     victims, luck = Victims(), random.Random(9)
-    server, client = _contexts(folder)
     servers = [
         *[await asyncio.start_server(victims.serve, one, 25, backlog=1000) for one in VICTIMS],
         await asyncio.start_server(victims.serve, MAIL_SERVER, 25),
         *[await asyncio.start_server(serve_web, WEB, port, backlog=1000) for port in (80, 443)],
-        await asyncio.start_server(front, FRONT, 8443, ssl=server, backlog=1000),
     ]
     jobs = [spam(n, WAYS[n % len(WAYS)], luck) for n in range(sessions)]
-    jobs += [spam_hidden(n, luck, client) for n in range(hidden)]
+    turns = [asyncio.Event() for _ in range(hidden + 1)]
+    turns[0].set()
+    jobs += [spam_hidden(n, luck, turns[n], turns[n + 1]) for n in range(hidden)]
     noise = [browse(luck) for _ in range(sessions)]
     noise += [own_mail(MAIL_SERVER, n, luck) for n in range(20)]
     noise += [own_mail(luck.choice((SQUID, DANTE, FRONT)), n, luck) for n in range(12)]
@@ -285,17 +289,17 @@ async def live(folder: Path, sessions: int, hidden: int) -> dict[str, object]:
     return {"truth": victims.truth, "asked": sessions + hidden, "done": done, "proxies": hosts}
 
 
-def _contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    key, certificate = folder / "front.key", folder / "front.crt"
+def start_front(folder: Path) -> subprocess.Popen[bytes]:
+    """Start the proxy behind TLS, and wait until it takes connections."""
+    certificate, key = str(folder / "front.crt"), str(folder / "front.key")
     run(
         *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-        *("-subj", "/CN=front.example", "-keyout", str(key), "-out", str(certificate)),
+        *("-subj", "/CN=front.example", "-keyout", key, "-out", certificate),
     )
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate, key)
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
-    return server, client
+    options = (FRONT, "8443", certificate, key)
+    started = subprocess.Popen((sys.executable, "-m", "tests.lab.tlsfront", *options))
+    _wait_for(FRONT, 8443)
+    return started
 
 
 def start_proxies(folder: Path) -> list[subprocess.Popen[bytes]]:
@@ -343,6 +347,35 @@ def run_private(module: str, *arguments: str) -> str:
     return done.stdout
 
 
+@contextmanager
+def captured(file: Path) -> Iterator[None]:
+    """Capture all that happens meanwhile; tcpdump may be late, and is waited for."""
+    options = ("-i", "lo", "-U", "-B", "65536", "-w", str(file), "-Z", "root")
+    capture = subprocess.Popen(("tcpdump", *options), stderr=subprocess.PIPE)
+    assert capture.stderr is not None
+    while b"listening on" not in (capture.stderr.readline() or b"listening on"):
+        pass
+    try:
+        yield
+        _wait_until_written(file)
+    finally:
+        capture.terminate()
+        notes = capture.communicate(timeout=10)[1].decode()
+    if "\n0 packets dropped by kernel" not in f"\n{notes}":
+        raise LabError(f"the capture is not complete: {notes}")
+
+
+def _wait_until_written(file: Path) -> None:
+    """Send a packet like no other, the last one, and wait until the file holds it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(LAST_PACKET, (WEB, 9))
+    deadline = time.monotonic() + READY_SECONDS
+    while LAST_PACKET not in file.read_bytes()[-4096:]:
+        if time.monotonic() > deadline:
+            raise LabError("tcpdump does not keep up")
+        time.sleep(0.05)
+
+
 def main(folder: Path, sessions: int) -> None:
     """Build, capture, abuse."""
     if os.getpid() != 1:
@@ -353,31 +386,11 @@ def main(folder: Path, sessions: int) -> None:
     (folder / "hosts").write_text(hosts)
     run("mount", "--bind", str(folder / "hosts"), "/etc/hosts")
     folder.chmod(0o777)
-    started = start_proxies(folder)
-    capture = subprocess.Popen(
-        (
-            "tcpdump",
-            "-i",
-            "lo",
-            "-U",
-            "-B",
-            "65536",
-            "-w",
-            str(folder / "abuse.pcap"),
-            "-Z",
-            "root",
-        ),
-        stderr=subprocess.PIPE,
-    )
-    assert capture.stderr is not None
-    while b"listening on" not in (capture.stderr.readline() or b"listening on"):
-        pass
+    started = [*start_proxies(folder), start_front(folder)]
     try:
-        told = asyncio.run(live(folder, sessions, sessions // 3))
+        with captured(folder / "abuse.pcap"):
+            told = asyncio.run(live(sessions, sessions // 3))
     finally:
-        time.sleep(0.5)  # the last packets are on their way to the file
-        capture.terminate()
-        capture.wait(10)
         for one in started:
             one.terminate()
     (folder / "truth.json").write_text(json.dumps(told))
