@@ -98,7 +98,7 @@ class Rows:
         """Cut out texts of at most ``MAX_ROW`` bytes."""
         if not len(places):
             return []
-        words = self.at(places, max(1, int(lengths.max()))).view(np.uint64)
+        words = self.at(places, max(1, int(np.max(lengths)))).view(np.uint64)
         columns = words.shape[1]
         kept = words & _KEPT[:, :columns][lengths]
         # Strings of NumPy end before their last NUL bytes.

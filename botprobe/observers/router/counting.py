@@ -18,7 +18,7 @@ from botprobe.observers.router.flows import ACK, MOST_STACKS, SYN, Flows, source
 from botprobe.observers.router.stacks import Stack, count_systems
 from botprobe.observers.router.table import Entry
 
-SMTP_PORTS = (25, 465, 587)
+SMTP_PORTS = (25, 587, 465)
 MAILBOX_PORTS = (110, 995, 143, 993)
 SMALL = 200
 """Bytes below which the original counts a packet: commands and acknowledgements, not the mail."""
