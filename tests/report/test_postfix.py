@@ -155,7 +155,13 @@ def postfix() -> Iterator[Postfix]:
         folder.chmod(0o755)
         port = _configure(folder)
         with _authentication(folder / "auth"), _running(folder, port):
-            yield Postfix(folder, port)
+            try:
+                yield Postfix(folder, port)
+            finally:
+                log = folder / "log"
+                print(
+                    log.read_text("utf-8", "replace") if log.exists() else "Postfix logged nothing"
+                )
 
 
 def _configure(folder: Path) -> int:
