@@ -12,15 +12,15 @@ import os
 import random
 import re
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 
+from tests.lab.capturing import captured
 from tests.lab.namespace import LabError, Namespace, private, run
 
 SPAMMERS = tuple(f"198.18.10.{n}" for n in range(1, 31))
@@ -36,7 +36,6 @@ READY_SECONDS = 20
 SESSION_SECONDS = 60
 # Mail servers are far away, in seconds: an answer takes longer than clocks are wrong.
 ROUND_TRIP = 0.01
-LAST_PACKET = b"that was all of it"
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Ask = Callable[[asyncio.StreamReader, asyncio.StreamWriter, str], Coroutine[None, None, None]]
@@ -357,35 +356,6 @@ def run_private(module: str, *arguments: str) -> str:
     return done.stdout
 
 
-@contextmanager
-def captured(file: Path) -> Iterator[None]:
-    """Capture all that happens meanwhile; tcpdump may be late, and is waited for."""
-    options = ("-i", "lo", "-U", "-B", "65536", "-w", str(file), "-Z", "root")
-    capture = subprocess.Popen(("tcpdump", *options), stderr=subprocess.PIPE)
-    assert capture.stderr is not None
-    while b"listening on" not in (capture.stderr.readline() or b"listening on"):
-        pass
-    try:
-        yield
-        _wait_until_written(file)
-    finally:
-        capture.terminate()
-        notes = capture.communicate(timeout=10)[1].decode()
-    if "\n0 packets dropped by kernel" not in f"\n{notes}":
-        raise LabError(f"the capture is not complete: {notes}")
-
-
-def _wait_until_written(file: Path) -> None:
-    """Send a packet like no other, the last one, and wait until the file holds it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        sender.sendto(LAST_PACKET, (WEB, 9))
-    deadline = time.monotonic() + READY_SECONDS
-    while LAST_PACKET not in file.read_bytes()[-4096:]:
-        if time.monotonic() > deadline:
-            raise LabError("tcpdump does not keep up")
-        time.sleep(0.05)
-
-
 def main(folder: Path, sessions: int) -> None:
     """Build, capture, abuse."""
     if os.getpid() != 1:
@@ -398,7 +368,7 @@ def main(folder: Path, sessions: int) -> None:
     folder.chmod(0o777)
     started = [*start_proxies(folder), start_front(folder)]
     try:
-        with captured(folder / "abuse.pcap"):
+        with captured(folder / "abuse.pcap", WEB):
             told = asyncio.run(live(sessions, sessions // 3))
     finally:
         for one in started:
