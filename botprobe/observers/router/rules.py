@@ -73,6 +73,16 @@ class Family:
         """The same connection, of a packet from the server."""
         return f"{self.target} . @th,16,16 . {self.source}"
 
+    @property
+    def fetch(self) -> str:
+        """The connection of a packet to a mailbox: turned round, so it never sends."""
+        return f"{self.target} . @th,0,16 . {self.source}"
+
+    @property
+    def fetch_back(self) -> str:
+        """The same connection, of a packet from the mailbox."""
+        return f"{self.source} . @th,16,16 . {self.target}"
+
 
 FAMILIES = (
     Family(
@@ -107,13 +117,14 @@ FAMILIES = (
 _IPV6 = "@nh,0,4 6"
 _HIGH = "& 0xfc00 != 0"
 """A port that is not below 1024."""
+_LOW = "@th,0,16 < 1024"
 # The flags of TCP: FIN 1, SYN 2, RST 4, PSH 8, ACK 16.
 _OPENS = "@th,104,8 & 0x12 == 0x02"
 _ACCEPTS = "@th,104,8 & 0x12 == 0x12"
 _ACKNOWLEDGES = "@th,104,8 & 0x16 == 0x10"
 _SAYS = "@th,104,8 & 0x1a == 0x18"
 
-_BOTH_PORTS = 'goto answers comment "perhaps an answer to somebody who asks from a port of mail"'
+_BOTH_PORTS = 'goto low comment "perhaps an answer to somebody who asks from a port of mail"'
 
 
 def ruleset(rules: RouterRules) -> str:
@@ -152,7 +163,8 @@ def _sets(family: Family, rules: RouterRules) -> Iterator[str]:
     yield f"  set targets{version} {{ type {kind} . {kind}; {dynamic} }}"
     yield f"  set hops{version} {{ typeof {family.word} saddr . {family.hops}; {dynamic} }}"
     flows = f"size {_FLOWS}; flags dynamic,timeout; timeout {_FLOW_SECONDS}s;"
-    yield f"  set flows{version} {{ typeof {family.flow}; {flows} }}"
+    for name in ("flows", "asked"):
+        yield f"  set {name}{version} {{ typeof {family.flow}; {flows} }}"
     yield f"  set blocked{version} {{ type {kind}; size {MOST_HOSTS}; flags timeout; }}"
     for name, networks in (("inside", rules.inside), ("spared", rules.spared)):
         chosen = ", ".join(str(one) for one in networks if one.version == version)
@@ -173,10 +185,12 @@ def _counting(rules: RouterRules) -> str:
     there, back = "@th,16,16", "@th,0,16"
     answers = _by_port(back, "sent_answers", "fetched_answers")
     chains.append(_chain("answers", [f"{back} {_HIGH} accept", *answers]))
+    low = _by_port(back, "low_answers", "fetched_answers")
+    chains.append(_chain("low", [f"{back} {_HIGH} accept", *low]))
     sampling = [f"numgen random mod {rules.sampling} != 0 accept"] if rules.sampling > 1 else []
     gates = [f"{there} {_HIGH} goto answers", *_by_port(there, "sending", "fetching")]
     hook = "type filter hook prerouting priority -290; policy accept;"
-    return "\n".join((*chains, _chain("count", [hook, *sampling, *gates, "goto answers"])))
+    return "\n".join((*chains, _chain("count", [hook, *sampling, *gates, "goto low"])))
 
 
 def _by_port(side: str, smtp: str, mailbox: str) -> list[str]:
@@ -190,35 +204,40 @@ def _exact(family: Family, rules: RouterRules) -> dict[str, list[str]]:
     """Every small packet counts, if an answer that carried something was seen in its connection.
 
     Whoever forges packets is answered with resets and acknowledgements, and those carry nothing.
+    A low port is rather a service, which anybody can call from his port 25; so a host that sends
+    from there must be seen to ask.
     """
     version, mine = family.version, _whose(family, rules, "source")
     small = f"{family.is_small} {_ACKNOWLEDGES} {mine}"
-    known = f"{small} {family.flow} @flows{version}"
     sent, fetched, one_way, opened, collected = (
         _counts(name, version, family.sender)
         for name in ("sent", "fetched", "oneway", "opened", "collected")
     )
     theirs = _whose(family, rules, "target")
-    flow = f"update @flows{version} {{ {family.flow_back} }} accept"
-    said = f'{_SAYS} {theirs} {flow} comment "an answer that carries something"'
+    said, back = f"{_SAYS} {theirs}", family.flow_back
+    flow = f'update @flows{version} {{ {back} }} accept comment "an answer that carries something"'
+    met = [
+        f'{_ACCEPTS} {_serves(family, mine)} comment "takes mail"',
+        f'{_ACCEPTS} {theirs} {_met(family)} comment "the server answers"',
+    ]
     return {
         "sending": [
-            f'{known} {sent} accept comment "small, of a connection that was answered"',
+            f'{small} {family.flow} @flows{version} {sent} accept comment "small, answered"',
             f'{small} {one_way} accept comment "small, without an answer so far"',
             f'{_OPENS} {mine} {_hops(family)} {opened} comment "opens a connection"',
+            f'{_OPENS} {_LOW} {mine} update @asked{version} {{ {family.flow} }} comment "asks"',
             _BOTH_PORTS,
         ],
         "fetching": [
-            f'{known} {fetched} accept comment "small, of a connection that was answered"',
+            f'{small} {family.fetch} @flows{version} {fetched} accept comment "small, answered"',
             f'{_OPENS} {mine} {_hops(family)} {collected} comment "opens a connection"',
             _BOTH_PORTS,
         ],
-        "sent_answers": [
-            said,
-            f'{_ACCEPTS} {_serves(family, mine)} comment "takes mail"',
-            f'{_ACCEPTS} {theirs} {_met(family)} comment "the server answers"',
+        "sent_answers": [f"{said} {flow}", *met],
+        "low_answers": [f"{said} {back} @asked{version} {flow}", *met],
+        "fetched_answers": [
+            f'{said} update @flows{version} {{ {family.fetch_back} }} comment "says something"'
         ],
-        "fetched_answers": [said],
     }
 
 
@@ -235,6 +254,10 @@ def _sampled(family: Family, rules: RouterRules) -> dict[str, list[str]]:
     asked = f"{family.is_small} {_ACKNOWLEDGES} {mine}"
     said = f"{_SAYS} {_whose(family, rules, 'target')}"
     sent, fetched = (_counts(name, version, family.receiver) for name in ("sent", "fetched"))
+    answers = [
+        f'{_SAYS} {_serves(family, mine)} comment "takes mail"',
+        f'{said} {_met(family)} {sent} comment "an answer that carries something"',
+    ]
     return {
         "sending": [
             f'{asked} {one_way} {_hops(family)} accept comment "small, answered or not"',
@@ -245,10 +268,8 @@ def _sampled(family: Family, rules: RouterRules) -> dict[str, list[str]]:
             f'{_OPENS} {mine} {collected} comment "opens a connection"',
             _BOTH_PORTS,
         ],
-        "sent_answers": [
-            f'{_SAYS} {_serves(family, mine)} comment "takes mail"',
-            f'{said} {_met(family)} {sent} comment "an answer that carries something"',
-        ],
+        "sent_answers": answers,
+        "low_answers": answers,
         "fetched_answers": [f'{said} {fetched} comment "an answer that carries something"'],
     }
 

@@ -42,6 +42,18 @@ def session(host: End, server: End, lines: int = 3) -> list[bytes]:
     return greeted + [packet(host, server, PSH | ACK, b"NOOP\r\n")] * lines
 
 
+def called(host: End, server: End, knocks: int) -> list[bytes]:
+    """Build a connection that comes from a port of mail to an inside host's own service."""
+    other = (server[0], 143)
+    return [
+        *[packet(other, host, PSH | ACK, b"* OK\r\n")] * knocks,
+        packet(server, host, SYN),
+        packet(host, server, SYN | ACK),
+        packet(server, host, PSH | ACK, b"GET / HTTP/1.0\r\n"),
+        *[packet(host, server, ACK)] * 3,
+    ]
+
+
 def by_port() -> dict[str, list[bytes]]:
     """Play a sender with each kind of source port."""
     return {
@@ -59,6 +71,9 @@ def scenes() -> dict[str, list[bytes]]:
     host, server = (HOSTS[0], 25), (SERVERS[0], 25)
     return {
         **by_port(),
+        "called": called((HOSTS[0], 80), server, 0) + called((HOSTS[1], 443), (SERVERS[1], 25), 0),
+        "called and knocked": called((HOSTS[0], 143), server, 1),
+        "fetches": session((HOSTS[0], 4000), (SERVERS[0], 143))[2:],
         "server outside": [packet(server, (HOSTS[0], 4000), SYN | ACK)],
         "server inside": [packet(host, (SERVERS[0], 4000), SYN | ACK)],
     }

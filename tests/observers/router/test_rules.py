@@ -30,6 +30,18 @@ class TestCounting:
         assert "oneway4" not in sets[port]
         assert "oneway6" not in sets[port]
 
+    @pytest.mark.parametrize("scene", ["called", "called and knocked"])
+    def test_who_is_called_from_a_port_of_mail_earns_nothing(
+        self, sets: dict[str, Any], scene: str
+    ) -> None:
+        """Else anybody had a web server blocked by fetching a page from his own port 25."""
+        assert not {"sent4", "sent6"} & sets[scene].keys()
+        assert sets[scene]["oneway4"] == {FOUR: 3}
+
+    def test_a_mailbox_counts_that_was_open_before(self, sets: dict[str, Any]) -> None:
+        """Mail programs keep such connections for days, and they excuse."""
+        assert sets["fetches"]["fetched4"] == {FOUR: 3}
+
     def test_only_servers_inside_are_remembered(self, sets: dict[str, Any]) -> None:
         """Whoever answers outside, or forges such answers, must not fill the set."""
         assert "servers4" not in sets["server outside"]
