@@ -142,8 +142,8 @@ def play(client: Namespace, server: Namespace, router: Router) -> dict[str, Any]
     for mail_server, forged, victim in zip(
         SERVERS, FORGED.addresses, VICTIM.addresses, strict=True
     ):
-        forge(client, (forged, 4000), (mail_server, 25))
-        forge(server, (mail_server, 25), (victim, 4000))
+        forge(client, (forged, 40_000), (mail_server, 25))
+        forge(server, (mail_server, 25), (victim, 40_000))
     wait_for(lambda: all(map(router.told_of, BOT.addresses)), 15, "the blocks")
     time.sleep(1.5)  # whoever is asked on port 25 has answered by now
     acted = {source: (router.told_of(source) or 0) - crossed[source] for source in BOT.addresses}

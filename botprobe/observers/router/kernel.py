@@ -18,6 +18,7 @@ from botprobe.observers.router.rules import (
     FAMILIES,
     MOST_HOSTS,
     TABLE,
+    Family,
     RouterRules,
     blocking,
     removal,
@@ -88,6 +89,7 @@ class _Set:
     name: str
     after_host: int = 0
     """Octets of a key that follow those of the host."""
+    families: tuple[Family, ...] = FAMILIES
     elements: Elements = field(default_factory=dict)
     full: frozenset[int] = frozenset()
     """IP versions of which there was no room for more."""
@@ -96,18 +98,15 @@ class _Set:
     def read(self, living: Container[bytes] = ()) -> Elements:
         """Read it again; what it held of a host that still lives is kept, expired or not."""
         table, found, sizes = TABLE.split()[1], Elements(), dict[int, int]()
-        for family in FAMILIES:
+        for family in self.families:
             read = read_set(table, f"{self.name}{family.version}")
             sizes[family.version] = len(read)
-            found |= read if family.version == 4 else _whole(read)
+            found |= read if family.version == 4 else _whole(read, self.after_host)
         self.full = frozenset(version for version, size in sizes.items() if size >= _FULL)
         lacking = [key for key in self.elements if key not in found]
         once = frozenset(key for key in lacking if key not in self._missed)
-        found |= {key: self.elements[key] for key in once}
-        for key in lacking:
-            end = len(key) - self.after_host
-            if (host := _host(key[:end])) in living:  # its addresses may be without number
-                found[host + key[end:]] = self.elements[key]
+        kept = [key for key in lacking if key[: len(key) - self.after_host] in living]
+        found |= {key: self.elements[key] for key in (*once, *kept)}
         self.elements, self._missed = found, once
         return found
 
@@ -123,6 +122,7 @@ class Kernel:
         self._one_way, self._servers = _Set("oneway"), _Set("servers")
         self._opened, self._collected = _Set("opened"), _Set("collected")
         self._targets, self._limits = _Set("targets"), _Set("hops", after_host=4)
+        self._faces = _Set("faces", families=FAMILIES[1:])
 
     async def load(self, rules: RouterRules) -> None:
         """Put the ruleset in place of an older one, in one step.
@@ -200,7 +200,7 @@ class Kernel:
             collected=ByAddress(self._collected.read()),
             servers=ByAddress(servers),
             targets=ByAddress(Counter(_host(key[: len(key) // 2]) for key in targets)),
-            faces=_faces(limits),
+            faces=_faces(self._faces.read()),
             limits=ByAddress(_hop_limits(limits)),
             full=self._fetched.full | self._limits.full | self._servers.full,
         )
@@ -232,9 +232,12 @@ class Kernel:
         return said.decode("utf-8", "replace")
 
 
-def _whole(elements: Elements) -> Elements:
+def _whole(elements: Elements, after_host: int) -> Elements:
     """Write networks, as some sets of IPv6 hold them, as their first addresses."""
-    return {key + bytes(8) if len(key) == 8 else key: one for key, one in elements.items()}
+    return {
+        key[:8] + bytes(8) + key[8:] if len(key) == 8 + after_host else key: one
+        for key, one in elements.items()
+    }
 
 
 def _host(key: bytes) -> bytes:
@@ -242,22 +245,21 @@ def _host(key: bytes) -> bytes:
     return key if len(key) == 4 else key[:8] + bytes(8)
 
 
-def _faces(opened: Iterable[bytes]) -> dict[IpAddress, set[IpAddress]]:
-    """Take keys that begin with who opened a connection: an answer can be forged from outside."""
+def _faces(sources: Iterable[bytes]) -> dict[IpAddress, set[IpAddress]]:
+    """Take who opened connections, and not who was answered: that can be forged from outside."""
     faces: dict[IpAddress, set[IpAddress]] = {}
-    for source in {key[:16] for key in opened if len(key) == 20}:
-        if source != (host := _host(source)):
-            faces.setdefault(ip_address(host), set()).add(ip_address(source))
+    for source in sources:
+        faces.setdefault(ip_address(_host(source)), set()).add(ip_address(source))
     return faces
 
 
 def _hop_limits(keys: Iterable[bytes]) -> dict[bytes, frozenset[int]]:
-    """Take keys of an address and, in an own four octets, a hop limit."""
+    """Take keys of a host and, in an own four octets, a hop limit."""
     limits: dict[bytes, frozenset[int]] = {}
     # Hosts have few different ones, so they share them.
     shared = dict[frozenset[int], frozenset[int]]()
     for key in keys:
-        host = _host(key[:-4])
+        host = key[:-4]
         found = limits.get(host, frozenset()) | {key[-4]}
         limits[host] = shared.setdefault(found, found)
     return limits

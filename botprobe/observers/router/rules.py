@@ -96,7 +96,7 @@ FAMILIES = (
         masked="ip saddr",
         is_tcp="@nh,72,8 6",
         is_small=f"@nh,16,16 < {SMALL}",
-        hops="ip ttl",
+        hops="@nh,64,8",
     ),
     # A packet with extension headers is not taken for TCP, as in captures; 40 bytes are the header.
     Family(
@@ -110,14 +110,14 @@ FAMILIES = (
         masked="ip6 saddr and ffff:ffff:ffff:ffff::",
         is_tcp="@nh,48,8 6",
         is_small=f"@nh,32,16 < {SMALL - 40}",
-        hops="ip6 hoplimit",
+        hops="@nh,56,8",
     ),
 )
 
 _IPV6 = "@nh,0,4 6"
-_HIGH = "& 0xfc00 != 0"
-"""A port that is not below 1024."""
-_LOW = "@th,0,16 < 1024"
+_HIGH = "& 0x8000 != 0"
+"""A port from 32768 on: Linux calls from there, Windows and macOS from 49152 (RFC 6335)."""
+_FROM_HIGH, _FROM_LOW = f"@th,0,16 {_HIGH}", "@th,0,16 & 0x8000 == 0"
 # The flags of TCP: FIN 1, SYN 2, RST 4, PSH 8, ACK 16.
 _OPENS = "@th,104,8 & 0x12 == 0x02"
 _ACCEPTS = "@th,104,8 & 0x12 == 0x12"
@@ -161,7 +161,9 @@ def _sets(family: Family, rules: RouterRules) -> Iterator[str]:
     for name in ("sent", "fetched", "oneway", "servers", "opened", "collected"):
         yield f"  set {name}{version} {{ typeof {family.sender}; {dynamic} }}"
     yield f"  set targets{version} {{ type {kind} . {kind}; {dynamic} }}"
-    yield f"  set hops{version} {{ typeof {family.word} saddr . {family.hops}; {dynamic} }}"
+    yield f"  set hops{version} {{ typeof {family.sender} . {family.hops}; {dynamic} }}"
+    if version == 6:
+        yield f"  set faces6 {{ type {kind}; {dynamic} }}"
     flows = f"size {_FLOWS}; flags dynamic,timeout; timeout {_FLOW_SECONDS}s;"
     for name in ("flows", "asked"):
         yield f"  set {name}{version} {{ typeof {family.flow}; {flows} }}"
@@ -175,7 +177,7 @@ def _sets(family: Family, rules: RouterRules) -> Iterator[str]:
 def _counting(rules: RouterRules) -> str:
     """What comes most often is decided first, by what costs least: most packets are none of ours.
 
-    All ports of mail are below 1024, and few other packets have one of those. Comparisons are
+    What goes to a high port can only be an answer; all ports of mail are low. Comparisons are
     cheaper than the smallest set: the kernel does them in place.
     """
     rules_of = _sampled if rules.sampling > 1 else _exact
@@ -183,10 +185,9 @@ def _counting(rules: RouterRules) -> str:
     chains = [_chain(f"{name}6", lines) for name, lines in six.items()]
     chains += [_chain(name, [f"{_IPV6} goto {name}6", *lines]) for name, lines in four.items()]
     there, back = "@th,16,16", "@th,0,16"
-    answers = _by_port(back, "sent_answers", "fetched_answers")
-    chains.append(_chain("answers", [f"{back} {_HIGH} accept", *answers]))
-    low = _by_port(back, "low_answers", "fetched_answers")
-    chains.append(_chain("low", [f"{back} {_HIGH} accept", *low]))
+    for name, smtp in (("answers", "sent_answers"), ("low", "low_answers")):
+        answers = _by_port(back, smtp, "fetched_answers")
+        chains.append(_chain(name, [f"{_FROM_HIGH} accept", *answers]))
     sampling = [f"numgen random mod {rules.sampling} != 0 accept"] if rules.sampling > 1 else []
     gates = [f"{there} {_HIGH} goto answers", *_by_port(there, "sending", "fetching")]
     hook = "type filter hook prerouting priority -290; policy accept;"
@@ -204,15 +205,17 @@ def _exact(family: Family, rules: RouterRules) -> dict[str, list[str]]:
     """Every small packet counts, if an answer that carried something was seen in its connection.
 
     Whoever forges packets is answered with resets and acknowledgements, and those carry nothing.
-    A low port is rather a service, which anybody can call from his port 25; so a host that sends
-    from there must be seen to ask.
+    A low port may be that of a service, which anybody can call from his port 25; so a host that
+    sends from there must be seen to ask.
     """
     version, mine = family.version, _whose(family, rules, "source")
     small = f"{family.is_small} {_ACKNOWLEDGES} {mine}"
+    opens = f"{_OPENS} {mine} {_hops(family)}"
     sent, fetched, one_way, opened, collected = (
         _counts(name, version, family.sender)
         for name in ("sent", "fetched", "oneway", "opened", "collected")
     )
+    asked = f"update @asked{version} {{ {family.flow} }}"
     theirs = _whose(family, rules, "target")
     said, back = f"{_SAYS} {theirs}", family.flow_back
     flow = f'update @flows{version} {{ {back} }} accept comment "an answer that carries something"'
@@ -224,13 +227,13 @@ def _exact(family: Family, rules: RouterRules) -> dict[str, list[str]]:
         "sending": [
             f'{small} {family.flow} @flows{version} {sent} accept comment "small, answered"',
             f'{small} {one_way} accept comment "small, without an answer so far"',
-            f'{_OPENS} {mine} {_hops(family)} {opened} comment "opens a connection"',
-            f'{_OPENS} {_LOW} {mine} update @asked{version} {{ {family.flow} }} comment "asks"',
+            f'{opens} {opened}{_faces(family)} comment "opens a connection"',
+            f'{_OPENS} {_FROM_LOW} {mine} {asked} comment "asks"',
             _BOTH_PORTS,
         ],
         "fetching": [
             f'{small} {family.fetch} @flows{version} {fetched} accept comment "small, answered"',
-            f'{_OPENS} {mine} {_hops(family)} {collected} comment "opens a connection"',
+            f'{opens} {collected} comment "opens a connection"',
             _BOTH_PORTS,
         ],
         "sent_answers": [f"{said} {flow}", *met],
@@ -246,12 +249,13 @@ def _sampled(family: Family, rules: RouterRules) -> dict[str, list[str]]:
 
     Then the answers count in place of the packets: a server that says something has a connection,
     and it says something once for each command. Who asks and gets no answer is seen one way only.
+    Hosts that use a low port are left out, because nobody knows who called whom.
     """
     version, mine = family.version, _whose(family, rules, "source")
     one_way, opened, collected = (
         _counts(name, version, family.sender) for name in ("oneway", "opened", "collected")
     )
-    asked = f"{family.is_small} {_ACKNOWLEDGES} {mine}"
+    asked = f"{_FROM_HIGH} {family.is_small} {_ACKNOWLEDGES} {mine} {_hops(family)}"
     said = f"{_SAYS} {_whose(family, rules, 'target')}"
     sent, fetched = (_counts(name, version, family.receiver) for name in ("sent", "fetched"))
     answers = [
@@ -260,7 +264,7 @@ def _sampled(family: Family, rules: RouterRules) -> dict[str, list[str]]:
     ]
     return {
         "sending": [
-            f'{asked} {one_way} {_hops(family)} accept comment "small, answered or not"',
+            f'{asked} {one_way}{_faces(family)} accept comment "small, answered or not"',
             f'{_OPENS} {mine} {opened} comment "opens a connection"',
             _BOTH_PORTS,
         ],
@@ -269,7 +273,7 @@ def _sampled(family: Family, rules: RouterRules) -> dict[str, list[str]]:
             _BOTH_PORTS,
         ],
         "sent_answers": answers,
-        "low_answers": answers,
+        "low_answers": answers[:1],
         "fetched_answers": [f'{said} {fetched} comment "an answer that carries something"'],
     }
 
@@ -309,7 +313,12 @@ def _counts(name: str, version: int, host: str) -> str:
 
 
 def _hops(family: Family) -> str:
-    return f"update @hops{family.version} {{ {family.word} saddr . {family.hops} }}"
+    return f"update @hops{family.version} {{ {family.sender} . {family.hops} }}"
+
+
+def _faces(family: Family) -> str:
+    """Note the address itself, where the host is a network; last, because there are so many."""
+    return " update @faces6 { ip6 saddr }" if family.version == 6 else ""
 
 
 def _enforcing(rules: RouterRules) -> Iterator[str]:

@@ -9,7 +9,9 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
+from itertools import product
 
 from botprobe.observers.router.netlink import read_set
 from botprobe.observers.router.rules import TABLE, RouterRules, ruleset
@@ -19,6 +21,7 @@ from tests.lab.packets import ACK, PSH, SYN, TCP, Segment, ip_packet, tcp_segmen
 HOSTS = ("198.18.0.9", "2001:db8:c:9::5")
 SERVERS = ("203.0.113.5", "2001:db8:ffff::1")
 RULES = RouterRules(inside=(ip_network("198.18.0.0/24"), ip_network("2001:db8:c::/48")))
+SAMPLING = replace(RULES, sampling=2)
 _ALL = ("sent", "fetched", "oneway", "servers", "opened", "collected", "hops", "flows")
 _MAC = "02:00:00:00:00:01"
 
@@ -62,7 +65,7 @@ def by_port() -> dict[str, list[bytes]]:
             for host, server in zip(HOSTS, SERVERS, strict=True)
             for one in session((host, port), (server, 25))
         ]
-        for port in (4000, 1000, 25, 110, 465, 993)
+        for port in (50000, 32768, 32767, 4000, 1000, 25, 110, 465, 993)
     }
 
 
@@ -72,6 +75,7 @@ def scenes() -> dict[str, list[bytes]]:
     return {
         **by_port(),
         "called": called((HOSTS[0], 80), server, 0) + called((HOSTS[1], 443), (SERVERS[1], 25), 0),
+        "called on a high port": called((HOSTS[0], 8080), server, 0),
         "called and knocked": called((HOSTS[0], 143), server, 1),
         "fetches": session((HOSTS[0], 4000), (SERVERS[0], 143))[2:],
         "server outside": [packet(server, (HOSTS[0], 4000), SYN | ACK)],
@@ -79,9 +83,19 @@ def scenes() -> dict[str, list[bytes]]:
     }
 
 
-def play(packets: Iterable[bytes]) -> dict[str, dict[str, int]]:
+def sampled() -> dict[str, list[bytes]]:
+    """Return what is sent while one packet of two is looked at."""
+    server = (SERVERS[0], 25)
+    answer = packet(server, (HOSTS[0], 50000), PSH | ACK, b"250 ok\r\n")
+    return {
+        "sampled": [*session((HOSTS[0], 50000), server, 100), *[answer] * 100],
+        "sampled, called": called((HOSTS[0], 8080), server, 0) * 50,
+    }
+
+
+def play(packets: Iterable[bytes], rules: RouterRules) -> dict[str, dict[str, int]]:
     """Load the ruleset anew, send, and read the sets."""
-    subprocess.run(["nft", "-f", "-"], input=ruleset(RULES).encode(), check=True)
+    subprocess.run(["nft", "-f", "-"], input=ruleset(rules).encode(), check=True)
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
         wire.bind(("outer", 0))
         for one in packets:
@@ -91,8 +105,7 @@ def play(packets: Iterable[bytes]) -> dict[str, dict[str, int]]:
     table = TABLE.split()[1]
     return {
         f"{name}{version}": {key.hex(): packets for key, packets in found.items()}
-        for name in _ALL
-        for version in (4, 6)
+        for name, version in (*product(_ALL, (4, 6)), ("faces", 6))
         if (found := read_set(table, f"{name}{version}"))
     }
 
@@ -106,7 +119,9 @@ def main() -> None:
         "link set outer up",
         "link set inner up",
     )
-    print(json.dumps({name: play(packets) for name, packets in scenes().items()}))
+    told = {name: play(packets, RULES) for name, packets in scenes().items()}
+    told |= {name: play(packets, SAMPLING) for name, packets in sampled().items()}
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ def sets() -> dict[str, Any]:
 
 
 class TestCounting:
-    @pytest.mark.parametrize("port", ["4000", "1000", "25", "110", "465", "993"])
+    @pytest.mark.parametrize(
+        "port", ["50000", "32768", "32767", "4000", "1000", "25", "110", "465", "993"]
+    )
     def test_a_sender_counts_whatever_port_it_sends_from(
         self, sets: dict[str, Any], port: str
     ) -> None:
@@ -30,7 +32,7 @@ class TestCounting:
         assert "oneway4" not in sets[port]
         assert "oneway6" not in sets[port]
 
-    @pytest.mark.parametrize("scene", ["called", "called and knocked"])
+    @pytest.mark.parametrize("scene", ["called", "called on a high port", "called and knocked"])
     def test_who_is_called_from_a_port_of_mail_earns_nothing(
         self, sets: dict[str, Any], scene: str
     ) -> None:
@@ -46,3 +48,14 @@ class TestCounting:
         """Whoever answers outside, or forges such answers, must not fill the set."""
         assert "servers4" not in sets["server outside"]
         assert sets["server inside"]["servers4"] == {FOUR: 0}
+
+    def test_a_sample_knows_nothing_of_who_called(self, sets: dict[str, Any]) -> None:
+        """So what a host says from the port of a service does not count."""
+        assert sets["sampled"]["sent4"][FOUR] > 20
+        assert sets["sampled"]["oneway4"][FOUR] > 20
+        assert not {"sent4", "oneway4"} & sets["sampled, called"].keys()
+
+    def test_of_an_ipv6_network_one_limit_is_kept(self, sets: dict[str, Any]) -> None:
+        """Its hosts are without number, and would fill the set that tells a NAT."""
+        assert [key[:16] for key in sets["50000"]["hops6"]] == [SIX]
+        assert list(sets["50000"]["faces6"]) == ["20010db8000c00090000000000000005"]
