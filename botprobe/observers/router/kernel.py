@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from itertools import chain
 from typing import TypeVar
 
 from botprobe.errors import ProbeUnavailable
@@ -120,8 +121,10 @@ class Kernel:
         """Who sent, or was forgotten, since the traffic was read."""
         self._sent, self._fetched = _Set("sent"), _Set("fetched")
         self._one_way, self._servers = _Set("oneway"), _Set("servers")
-        self._opened, self._collected = _Set("opened"), _Set("collected")
-        self._targets, self._limits = _Set("targets"), _Set("hops", after_host=4)
+        self._opened, self._collected, self._hops = (
+            _Set(name, after_host=4) for name in ("opened", "collected", "hops")
+        )
+        self._targets = _Set("targets")
         self._faces = _Set("faces", families=FAMILIES[1:])
 
     async def load(self, rules: RouterRules) -> None:
@@ -193,16 +196,18 @@ class Kernel:
 
     def _read_details(self) -> Details:
         targets, living = self._targets.read(), self._sent.elements
-        limits, servers = self._limits.read(living), self._servers.read(living)
+        servers, excuses = self._servers.read(living), (self._opened, self._collected, self._hops)
+        opened, collected, hops = (one.read(living) for one in excuses)
+        full = [one.full for one in (self._fetched, self._servers, *excuses)]
         return Details(
             one_way=ByAddress(self._one_way.read()),
-            opened=ByAddress(self._opened.read()),
-            collected=ByAddress(self._collected.read()),
+            opened=ByAddress(_sums(opened)),
+            collected=ByAddress(_sums(collected)),
             servers=ByAddress(servers),
             targets=ByAddress(Counter(_host(key[: len(key) // 2]) for key in targets)),
             faces=_faces(self._faces.read()),
-            limits=ByAddress(_hop_limits(limits)),
-            full=self._fetched.full | self._limits.full | self._servers.full,
+            limits=ByAddress(_hop_limits(chain(opened, collected, hops))),
+            full=frozenset().union(*full),
         )
 
     async def _run(self, *arguments: str, text: str = "") -> str:
@@ -251,6 +256,14 @@ def _faces(sources: Iterable[bytes]) -> dict[IpAddress, set[IpAddress]]:
     for source in sources:
         faces.setdefault(ip_address(_host(source)), set()).add(ip_address(source))
     return faces
+
+
+def _sums(elements: Elements) -> dict[bytes, int]:
+    """Add up what is counted of a host with each hop limit."""
+    sums: dict[bytes, int] = {}
+    for key, packets in elements.items():
+        sums[key[:-4]] = sums.get(key[:-4], 0) + packets
+    return sums
 
 
 def _hop_limits(keys: Iterable[bytes]) -> dict[bytes, frozenset[int]]:

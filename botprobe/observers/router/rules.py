@@ -60,6 +60,7 @@ class Family:
     """The same as ``sender`` in the sets of whole addresses."""
     is_tcp: str
     is_small: str
+    """Of IPv4, it also tells the version."""
     hops: str
     """Where a packet has its hop limit."""
 
@@ -95,7 +96,8 @@ FAMILIES = (
         receiver="@nh,128,32",
         masked="ip saddr",
         is_tcp="@nh,72,8 6",
-        is_small=f"@nh,16,16 < {SMALL}",
+        # The version, 4, and the length in one look: what else is in these four bytes is masked.
+        is_small=f"@nh,0,32 & 0xf000ffff < {4 << 28 | SMALL:#x}",
         hops="@nh,64,8",
     ),
     # A packet with extension headers is not taken for TCP, as in captures; 40 bytes are the header.
@@ -158,10 +160,11 @@ def key_of(address: IpAddress) -> IpAddress:
 def _sets(family: Family, rules: RouterRules) -> Iterator[str]:
     version, kind, timeout = family.version, family.kind, f"timeout {rules.cleanup}s"
     dynamic = f"size {MOST_HOSTS}; flags dynamic,timeout; {timeout};"
-    for name in ("sent", "fetched", "oneway", "servers", "opened", "collected"):
+    for name in ("sent", "fetched", "oneway", "servers"):
         yield f"  set {name}{version} {{ typeof {family.sender}; {dynamic} }}"
+    for name in ("opened", "collected", "hops"):
+        yield f"  set {name}{version} {{ typeof {family.sender} . {family.hops}; {dynamic} }}"
     yield f"  set targets{version} {{ type {kind} . {kind}; {dynamic} }}"
-    yield f"  set hops{version} {{ typeof {family.sender} . {family.hops}; {dynamic} }}"
     if version == 6:
         yield f"  set faces6 {{ type {kind}; {dynamic} }}"
     flows = f"size {_FLOWS}; flags dynamic,timeout; timeout {_FLOW_SECONDS}s;"
@@ -183,7 +186,7 @@ def _counting(rules: RouterRules) -> str:
     rules_of = _sampled if rules.sampling > 1 else _exact
     four, six = (rules_of(family, rules) for family in FAMILIES)
     chains = [_chain(f"{name}6", lines) for name, lines in six.items()]
-    chains += [_chain(name, [f"{_IPV6} goto {name}6", *lines]) for name, lines in four.items()]
+    chains += [_chain(name, lines) for name, lines in four.items()]
     there, back = "@th,16,16", "@th,0,16"
     for name, smtp in (("answers", "sent_answers"), ("low", "low_answers")):
         answers = _by_port(back, smtp, "fetched_answers")
@@ -210,11 +213,11 @@ def _exact(family: Family, rules: RouterRules) -> dict[str, list[str]]:
     """
     version, mine = family.version, _whose(family, rules, "source")
     small = f"{family.is_small} {_ACKNOWLEDGES} {mine}"
-    opens = f"{_OPENS} {mine} {_hops(family)}"
-    sent, fetched, one_way, opened, collected = (
-        _counts(name, version, family.sender)
-        for name in ("sent", "fetched", "oneway", "opened", "collected")
+    opens, system = f"{_OPENS} {mine}", f"{family.sender} . {family.hops}"
+    sent, fetched, one_way = (
+        _counts(name, version, family.sender) for name in ("sent", "fetched", "oneway")
     )
+    opened, collected = (_counts(name, version, system) for name in ("opened", "collected"))
     asked = f"update @asked{version} {{ {family.flow} }}"
     theirs = _whose(family, rules, "target")
     said, back = f"{_SAYS} {theirs}", family.flow_back
@@ -227,19 +230,26 @@ def _exact(family: Family, rules: RouterRules) -> dict[str, list[str]]:
         "sending": [
             f'{small} {family.flow} @flows{version} {sent} accept comment "small, answered"',
             f'{small} {one_way} accept comment "small, without an answer so far"',
+            *_if_ipv6(family, "sending"),
             f'{opens} {opened}{_faces(family)} comment "opens a connection"',
-            f'{_OPENS} {_FROM_LOW} {mine} {asked} comment "asks"',
+            f'{opens} {_FROM_LOW} {asked} comment "asks"',
             _BOTH_PORTS,
         ],
         "fetching": [
             f'{small} {family.fetch} @flows{version} {fetched} accept comment "small, answered"',
+            *_if_ipv6(family, "fetching"),
             f'{opens} {collected} comment "opens a connection"',
             _BOTH_PORTS,
         ],
-        "sent_answers": [f"{said} {flow}", *met],
-        "low_answers": [f"{said} {back} @asked{version} {flow}", *met],
+        "sent_answers": [*_if_ipv6(family, "sent_answers"), f"{said} {flow}", *met],
+        "low_answers": [
+            *_if_ipv6(family, "low_answers"),
+            f"{said} {back} @asked{version} {flow}",
+            *met,
+        ],
         "fetched_answers": [
-            f'{said} update @flows{version} {{ {family.fetch_back} }} comment "says something"'
+            *_if_ipv6(family, "fetched_answers"),
+            f'{said} update @flows{version} {{ {family.fetch_back} }} comment "says something"',
         ],
     }
 
@@ -252,10 +262,10 @@ def _sampled(family: Family, rules: RouterRules) -> dict[str, list[str]]:
     Hosts that use a low port are left out, because nobody knows who called whom.
     """
     version, mine = family.version, _whose(family, rules, "source")
-    one_way, opened, collected = (
-        _counts(name, version, family.sender) for name in ("oneway", "opened", "collected")
-    )
-    asked = f"{_FROM_HIGH} {family.is_small} {_ACKNOWLEDGES} {mine} {_hops(family)}"
+    system, one_way = f"{family.sender} . {family.hops}", _counts("oneway", version, family.sender)
+    opened, collected = (_counts(name, version, system) for name in ("opened", "collected"))
+    hops = f"update @hops{version} {{ {system} }}"
+    asked = f"{_FROM_HIGH} {family.is_small} {_ACKNOWLEDGES} {mine} {hops}"
     said = f"{_SAYS} {_whose(family, rules, 'target')}"
     sent, fetched = (_counts(name, version, family.receiver) for name in ("sent", "fetched"))
     answers = [
@@ -265,17 +275,28 @@ def _sampled(family: Family, rules: RouterRules) -> dict[str, list[str]]:
     return {
         "sending": [
             f'{asked} {one_way}{_faces(family)} accept comment "small, answered or not"',
+            *_if_ipv6(family, "sending"),
             f'{_OPENS} {mine} {opened} comment "opens a connection"',
             _BOTH_PORTS,
         ],
         "fetching": [
+            *_if_ipv6(family, "fetching"),
             f'{_OPENS} {mine} {collected} comment "opens a connection"',
             _BOTH_PORTS,
         ],
-        "sent_answers": answers,
-        "low_answers": answers[:1],
-        "fetched_answers": [f'{said} {fetched} comment "an answer that carries something"'],
+        "sent_answers": [*_if_ipv6(family, "sent_answers"), *answers],
+        "low_answers": [*_if_ipv6(family, "low_answers"), answers[0]],
+        "fetched_answers": [
+            *_if_ipv6(family, "fetched_answers"),
+            f'{said} {fetched} comment "an answer that carries something"',
+        ],
     }
+
+
+def _if_ipv6(family: Family, name: str) -> Iterator[str]:
+    """Leave a chain of IPv4, which all packets come into, for the same one of IPv6."""
+    if family.version == 4:
+        yield f"{_IPV6} goto {name}6"
 
 
 def _whose(family: Family, rules: RouterRules, side: str) -> str:
@@ -310,10 +331,6 @@ def _met(family: Family) -> str:
 
 def _counts(name: str, version: int, host: str) -> str:
     return f"update @{name}{version} {{ {host} counter }}"
-
-
-def _hops(family: Family) -> str:
-    return f"update @hops{family.version} {{ {family.sender} . {family.hops} }}"
 
 
 def _faces(family: Family) -> str:

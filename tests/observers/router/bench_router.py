@@ -253,9 +253,10 @@ def fill(count: int) -> None:
     plain = ", ".join(str(int(one)) for one in hosts)
     counted = ", ".join(f"{int(one)} counter packets 40 bytes 4000" for one in hosts)
     pairs = ", ".join(f"{one} . {SERVER}" for one in hosts)
-    hops = ", ".join(f"{one} . 64" for one in hosts)
-    sets = dict.fromkeys(("sent", "fetched", "oneway", "opened", "collected"), counted)
-    sets |= {"servers": plain, "targets": pairs, "hops": hops}
+    hops = ", ".join(f"{int(one)} . 64 counter packets 40 bytes 4000" for one in hosts)
+    sets = dict.fromkeys(("sent", "fetched", "oneway"), counted)
+    sets |= dict.fromkeys(("opened", "collected"), hops)
+    sets |= {"servers": plain, "targets": pairs}
     lines = [f"add element {TABLE} {name}4 {{ {them} }}\n" for name, them in sets.items()]
     run("nft", "-f", "-", text=ruleset(MODES["with rules"] or RouterRules()) + "".join(lines))
 

@@ -45,6 +45,15 @@ def session(host: End, server: End, lines: int = 3) -> list[bytes]:
     return greeted + [packet(host, server, PSH | ACK, b"NOOP\r\n")] * lines
 
 
+def sized(host: End, server: End, length: int) -> list[bytes]:
+    """Build an answer, and a packet of so many bytes after it; the headers of IPv6 are 20 longer."""
+    headers = 60 if ":" in host[0] else 40
+    return [
+        packet(server, host, PSH | ACK, b"220 mx.trap.example\r\n"),
+        packet(host, server, PSH | ACK, b"x" * (length - headers)),
+    ]
+
+
 def called(host: End, server: End, knocks: int) -> list[bytes]:
     """Build a connection that comes from a port of mail to an inside host's own service."""
     other = (server[0], 143)
@@ -77,6 +86,12 @@ def scenes() -> dict[str, list[bytes]]:
         "called": called((HOSTS[0], 80), server, 0) + called((HOSTS[1], 443), (SERVERS[1], 25), 0),
         "called on a high port": called((HOSTS[0], 8080), server, 0),
         "called and knocked": called((HOSTS[0], 143), server, 1),
+        "sizes": [
+            one
+            for host, server in zip(HOSTS, SERVERS, strict=True)
+            for length in (198, 199, 200, 1400)
+            for one in sized((host, 50000), (server, 25), length)
+        ],
         "fetches": session((HOSTS[0], 4000), (SERVERS[0], 143))[2:],
         "server outside": [packet(server, (HOSTS[0], 4000), SYN | ACK)],
         "server inside": [packet(host, (SERVERS[0], 4000), SYN | ACK)],

@@ -85,7 +85,7 @@ class TestDetails:
         """Else a NAT whose others are silent for a while would be blocked for its bot."""
         kernel, told = Kernel(), []
         limits = {A.packed + b"\x40\0\0\0": 0, A.packed + b"\x80\0\0\0": 0}
-        marks = {"servers4": {A.packed: 0}, "hops4": limits, "servers6": {NETWORK.packed[:8]: 0}}
+        marks = {"servers4": {A.packed: 0}, "opened4": limits, "servers6": {NETWORK.packed[:8]: 0}}
         for sent in (1, 2, 3, 0, 0):
             counted = {A.packed: sent, NETWORK.packed: sent} if sent else {}
             load({"sent4": counted} | (marks if sent == 1 else {}))
@@ -96,7 +96,7 @@ class TestDetails:
         assert told[:3] == [(frozenset({64, 128}), True, True)] * 3
         assert told[-1] == (None, False, False)
 
-    @pytest.mark.parametrize("name", ["fetched", "servers", "hops"])
+    @pytest.mark.parametrize("name", ["fetched", "servers", "opened"])
     def test_a_full_set_of_excuses_is_told(self, load: Load, name: str) -> None:
         """Whoever has no room in it must not be blocked for that."""
         kernel, told = Kernel(), []
@@ -114,7 +114,7 @@ class TestDetails:
                 "targets4": {A.packed + B.packed: 0, A.packed + A.packed: 0},
                 # The second one: an answer to an address that never asked.
                 "targets6": {FACE.packed + B6.packed: 0, FORGED.packed + B6.packed: 0},
-                "hops4": {A.packed + b"\x40\0\0\0": 0, A.packed + b"\x80\0\0\0": 0},
+                "opened4": {A.packed + b"\x40\0\0\0": 2, A.packed + b"\x80\0\0\0": 3},
                 "hops6": {NETWORK.packed[:8] + b"\x40\0\0\0": 0},
                 "faces6": {FACE.packed: 0},
                 "oneway6": {NETWORK.packed[:8]: 3},
@@ -126,4 +126,4 @@ class TestDetails:
         assert dict(told.targets) == {A: 2, NETWORK: 2}
         assert dict(told.faces) == {NETWORK: {FACE}}
         assert dict(told.limits) == {A: {64, 128}, NETWORK: {64}}
-        assert (dict(told.one_way), len(told.opened)) == ({NETWORK: 3}, 0)
+        assert (dict(told.one_way), dict(told.opened)) == ({NETWORK: 3}, {A: 5})

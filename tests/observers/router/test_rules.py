@@ -40,6 +40,10 @@ class TestCounting:
         assert not {"sent4", "sent6"} & sets[scene].keys()
         assert sets[scene]["oneway4"] == {FOUR: 3}
 
+    def test_only_small_packets_count(self, sets: dict[str, Any]) -> None:
+        """Those below 200 bytes; the others are the mail."""
+        assert (sets["sizes"]["sent4"], sets["sizes"]["sent6"]) == ({FOUR: 2}, {SIX: 2})
+
     def test_a_mailbox_counts_that_was_open_before(self, sets: dict[str, Any]) -> None:
         """Mail programs keep such connections for days, and they excuse."""
         assert sets["fetches"]["fetched4"] == {FOUR: 3}
@@ -57,5 +61,5 @@ class TestCounting:
 
     def test_of_an_ipv6_network_one_limit_is_kept(self, sets: dict[str, Any]) -> None:
         """Its hosts are without number, and would fill the set that tells a NAT."""
-        assert [key[:16] for key in sets["50000"]["hops6"]] == [SIX]
+        assert [key[:16] for key in sets["50000"]["opened6"]] == [SIX]
         assert list(sets["50000"]["faces6"]) == ["20010db8000c00090000000000000005"]
