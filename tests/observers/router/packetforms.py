@@ -46,7 +46,7 @@ def session(host: End, server: End, lines: int = 3) -> list[bytes]:
 
 
 def sized(host: End, server: End, length: int) -> list[bytes]:
-    """Build an answer, and a packet of so many bytes after it; the headers of IPv6 are 20 longer."""
+    """Build an answer, and a packet of so many bytes after it."""
     headers = 60 if ":" in host[0] else 40
     return [
         packet(server, host, PSH | ACK, b"220 mx.trap.example\r\n"),
