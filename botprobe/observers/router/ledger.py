@@ -51,15 +51,13 @@ class Ledger:
 
     def may_cross(self, sent: Mapping[IpAddress, int]) -> bool:
         """Say whether somebody may have come over the threshold, unless he fetched meanwhile."""
-        return any(
-            self.rule.is_over(self._at_most(address, packets))
-            for address, packets in sent.items()
-            if address not in self._over
-        )
-
-    def _at_most(self, address: IpAddress, sent: int) -> int:
-        host = self._hosts.get(address, _NOBODY)
-        return self.rule.added(host.credit, _since(host.sent, sent), 0)
+        rule, hosts, over = self.rule, self._hosts, self._over
+        for address, packets in sent.items():
+            host = hosts.get(address, _NOBODY)
+            credit = rule.added(host.credit, _since(host.sent, packets), 0)
+            if credit > rule.threshold and address not in over and rule.is_over(credit):
+                return True
+        return False
 
     def update(self, traffic: Traffic, now: float) -> None:
         """Take the counters in; whom the kernel has forgotten is forgotten here too."""
