@@ -58,8 +58,10 @@ class Actor:
     number: int
     sends: int = PACKETS
     fetches: int = 0
-    limits: tuple[int, ...] = (64,)
-    """Hop limits of those who share the address."""
+    limit: int = 64
+    """Hop limit of its packets."""
+    guests: tuple[int, ...] = ()
+    """Hop limits of ordinary users who share the address."""
 
     @property
     def addresses(self) -> tuple[str, str]:
@@ -72,7 +74,7 @@ USER = Actor("user", 11, fetches=FETCHES)
 MAIL_SERVER = Actor("mail server", 12)
 ONE_WAY = Actor("one way", 13)
 FORGED = Actor("forged", 14, sends=0)
-SHARED = Actor("shared", 15, limits=(64, 128))
+SHARED = Actor("shared", 15, limit=128, guests=(64, 64, 128))
 ALLOWED = Actor("allowed", 16)
 VICTIM = Actor("victim", 17, sends=0)
 ACTORS = (BOT, USER, MAIL_SERVER, ONE_WAY, FORGED, SHARED, ALLOWED, VICTIM)
