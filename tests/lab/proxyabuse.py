@@ -196,9 +196,8 @@ async def spam(number: int, way: tuple[str, int, Ask, bool], luck: random.Random
     with suppress(OSError, asyncio.IncompleteReadError, LabError):
         async with asyncio.timeout(SESSION_SECONDS):
             stream = await asyncio.open_connection(proxy, port, local_addr=(origin, 0))
-            if (
-                ask is connect and number % 5 == 0
-            ):  # an honest request first, on the same connection
+            # An honest request first, on the same connection, which only squid then keeps.
+            if proxy == SQUID and number % 5 == 0:
                 stream[1].write(f"GET http://{WEB}/ HTTP/1.1\r\nHost: {WEB}\r\n\r\n".encode())
                 await _page(stream[0])
             await ask(*stream, host)
