@@ -32,6 +32,26 @@ from botprobe.service.metrics import read_place
 from botprobe.settings import Settings
 from botprobe.wiring import Role, open_watch
 
+Mailboxes = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="MAILDIR", help="Maildirs, or directories with mails."),
+]
+AfterAction = Annotated[
+    str | None,
+    typer.Option(
+        help="Do with a mail that was kept: none, flag or move:FOLDER.",
+        metavar="DO",
+        callback=checked(after_action),
+    ),
+]
+AgainTimes = Annotated[
+    str | None,
+    typer.Option(
+        help="Look again after, say, 1h,24h,60d.",
+        metavar="TIMES",
+        callback=checked(each(parse_again)),
+    ),
+]
 MetricsPlace = Annotated[
     str | None,
     typer.Option(
@@ -44,27 +64,10 @@ MetricsPlace = Annotated[
 
 
 def watch(
-    mailboxes: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="MAILDIR", help="Maildirs, or directories with mails."),
-    ] = None,
+    mailboxes: Mailboxes = None,
     config: ConfigFile = None,
-    after: Annotated[
-        str | None,
-        typer.Option(
-            help="Do with a mail that was kept: none, flag or move:FOLDER.",
-            metavar="DO",
-            callback=checked(after_action),
-        ),
-    ] = None,
-    again: Annotated[
-        str | None,
-        typer.Option(
-            help="Look again after, say, 1h,24h,60d.",
-            metavar="TIMES",
-            callback=checked(each(parse_again)),
-        ),
-    ] = None,
+    after: AfterAction = None,
+    again: AgainTimes = None,
     hops: HopsChoice = None,
     jsonl: AsJsonLines = False,
     stop_file: Annotated[
