@@ -162,6 +162,7 @@ def _sets(family: Family, rules: RouterRules) -> Iterator[str]:
     dynamic = f"size {MOST_HOSTS}; flags dynamic,timeout; {timeout};"
     for name in ("sent", "fetched", "oneway", "servers"):
         yield f"  set {name}{version} {{ typeof {family.sender}; {dynamic} }}"
+    # In a sample, connections are too few to tell systems apart by: there, ``hops`` notes packets.
     for name in ("opened", "collected", "hops"):
         yield f"  set {name}{version} {{ typeof {family.sender} . {family.hops}; {dynamic} }}"
     yield f"  set targets{version} {{ type {kind} . {kind}; {dynamic} }}"
